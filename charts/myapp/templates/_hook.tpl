@@ -1,0 +1,126 @@
+{{/*
+Hooks: each is declared once. Helm reads the annotations; Argo CD turns the same into PreSync and PostSync, the weight
+into a sync wave. A hook runs with its own config, account and rights: before an install those of the release do not
+exist, and under Argo CD a sync may be at any point.
+*/}}
+
+{{/* Metadata of a hook object. Takes root, name, hook (verify, smoke or migrate), events, weight and labels (optional). */}}
+{{- define "myapp.hookMetadata" -}}
+name: {{ .name }}
+namespace: {{ .root.Release.Namespace }}
+labels:
+  {{- include "myapp.hookLabels" . | nindent 2 }}
+  {{- include "myapp.objectLabels" .root | nindent 2 }}
+annotations:
+  helm.sh/hook: {{ .events }}
+  helm.sh/hook-weight: {{ .weight | quote }}
+  helm.sh/hook-delete-policy: before-hook-creation
+{{- end -}}
+
+{{- define "myapp.hookLabels" -}}
+{{ include "myapp.instanceLabels" .root }}
+app.kubernetes.io/component: hook
+safe-deploy.dev/hook: {{ .hook }}
+{{- with .labels }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{/* Labels and annotations of a hook's pod. Takes root, hook and labels (optional). */}}
+{{- define "myapp.hookPodMetadata" -}}
+labels:
+  {{- include "myapp.hookLabels" . | nindent 2 }}
+  {{- with .root.Values.hooks.podLabels }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- with .root.Values.hooks.podAnnotations }}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{/* What the verify hook and `helm test` bring along: both need the same account and files. */}}
+{{- define "myapp.verifyEvents" -}}post-install,post-upgrade,test{{- end -}}
+
+{{/* Spec of the Job that runs ctl. Takes root, hook and flags (a list that begins with the subcommand). */}}
+{{- define "myapp.verifyJobSpec" -}}
+{{- $values := .root.Values -}}
+backoffLimit: 0
+# A margin over its own deadline, so that it is the Job that says what was wrong.
+activeDeadlineSeconds: {{ add $values.verify.deadlineSeconds 30 }}
+template:
+  metadata:
+    {{- include "myapp.hookPodMetadata" . | nindent 4 }}
+  spec:
+    restartPolicy: Never
+    serviceAccountName: {{ include "myapp.verifyAccountName" .root }}
+    automountServiceAccountToken: true
+    enableServiceLinks: false
+    {{- with $values.imagePullSecrets }}
+    imagePullSecrets:
+      {{- toYaml . | nindent 6 }}
+    {{- end }}
+    {{- with $values.hooks.podSecurityContext }}
+    securityContext:
+      {{- toYaml . | nindent 6 }}
+    {{- end }}
+    {{- with include "myapp.placement" .root | trim }}{{ . | nindent 4 }}{{ end }}
+    containers:
+      - name: {{ .hook }}
+        image: {{ include "myapp.image" $values.hooks.image | quote }}
+        imagePullPolicy: {{ $values.hooks.image.pullPolicy }}
+        args:
+          {{- range concat .flags (list "--facts" "/etc/safe-deploy/release.json" "--checks" "/etc/safe-deploy/checks.json") }}
+          - {{ . }}
+          {{- end }}
+        {{- with $values.hooks.securityContext }}
+        securityContext:
+          {{- toYaml . | nindent 10 }}
+        {{- end }}
+        {{- with $values.hooks.resources }}
+        resources:
+          {{- toYaml . | nindent 10 }}
+        {{- end }}
+        volumeMounts:
+          - name: release
+            mountPath: /etc/safe-deploy
+            readOnly: true
+          - name: tmp
+            mountPath: /tmp
+    volumes:
+      - name: release
+        configMap:
+          name: {{ include "myapp.fullname" .root }}-verify
+      - name: tmp
+        emptyDir: {}
+{{- end -}}
+
+{{/* What the verify Job must know of the release, as JSON. */}}
+{{- define "myapp.releaseFacts" -}}
+{{- $fullname := include "myapp.fullname" . -}}
+{{- $schema := and .Values.migrations.enabled .Values.migrations.version | default nil -}}
+{{- dict
+  "schemaVersion" 1
+  "release" .Release.Name
+  "namespace" .Release.Namespace
+  "revision" .Release.Revision
+  "chart" (printf "%s-%s" .Chart.Name .Chart.Version)
+  "workload" (pick (include "myapp.workload" . | fromJson) "kind" "name")
+  "container" "app"
+  "selector" (include "myapp.selectorLabels" . | fromYaml)
+  "service" (dict "name" $fullname "port" .Values.service.port)
+  "baseUrl" (printf "http://%s.%s.svc:%v" $fullname .Release.Namespace .Values.service.port)
+  "image" (include "myapp.image" .Values.image)
+  "config" (include "myapp.configVersion" .)
+  "configMap" (include "myapp.configMapName" .)
+  "secret" (include "myapp.secretName" .)
+  "flags" (include "myapp.envData" .Values.flags | fromJson)
+  "schema" $schema
+  "deadlineSeconds" .Values.verify.deadlineSeconds
+  "ledgerKeep" .Values.ledger.keep
+  | toPrettyJson -}}
+{{- end -}}
+
+{{- define "myapp.checks" -}}
+{{- dict "deadline" (printf "%vs" .Values.verify.checksDeadlineSeconds) "checks" .Values.checks | toPrettyJson -}}
+{{- end -}}

@@ -1,0 +1,2 @@
+{{/* stub until written */}}
+{{- define "myapp.validate" -}}{{- end -}}
