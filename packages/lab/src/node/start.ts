@@ -1,0 +1,214 @@
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { LabError, exitCodes } from "../errors.ts";
+import type { Lab } from "../identity.ts";
+import type { Progress } from "../progress.ts";
+import { ensureCertificates, kubeletClientUser } from "./certificates.ts";
+import { createCgroups } from "./cgroups.ts";
+import { adminTls, components, enterNamespaces, logFile, type Component, type ComponentName } from "./components.ts";
+import { renderConfigFiles } from "./config-files.ts";
+import { userKubeconfig } from "./kubeconfig.ts";
+import { ensureMountNamespace, mountNamespaceExists } from "./mount-namespace.ts";
+import { ensureNetwork, networkExists } from "./network.ts";
+import { request } from "./probe.ts";
+import { ProcessTable, isAlive, signal, startDetached, waitForEnd, type ProcessRecord } from "./process.ts";
+
+export type StartedNode = {
+  nodeIp: string;
+  registryReady: Promise<void>;
+  apiReady: Promise<void>;
+  nodeReady: Promise<void>;
+};
+
+/**
+ * Starts what is missing of the lab's node, each component as soon as what it needs answers.
+ * What runs and answers is left alone, so that a second start is a check and a start after a crash heals.
+ */
+export async function startNode(lab: Lab, kube: Promise<string>, progress: Progress): Promise<StartedNode> {
+  mkdirSync(lab.state, { recursive: true, mode: 0o700 });
+  mkdirSync(lab.registryData, { recursive: true });
+  await stopStrays(lab);
+  const { procs } = createCgroups(lab.cgroup);
+  const { nodeIp } = await ensureNetwork(lab);
+  await progress.step("network, mounts and certificates are in place", async () => {
+    await Promise.all([ensureMountNamespace(lab), ensureCertificates(lab, nodeIp)]);
+  });
+  writeConfig(lab, nodeIp);
+
+  const ensure = async (pick: (all: ReturnType<typeof components>) => Component, binary: string) =>
+    await ensureRunning(lab, pick(components(lab, nodeIp, binary)), procs, progress);
+  const etcd = ensure((all) => all.etcd, "");
+  const containerd = ensure((all) => all.containerd, "");
+  const registryReady = ensure((all) => all.registry, "");
+  const apiReady = (async () => {
+    const binary = await kube;
+    await etcd;
+    await ensure((all) => all["kube-apiserver"], binary);
+    await allowKubeletAccess(lab, nodeIp);
+  })();
+  const kubernetes = async (name: ComponentName) => {
+    await apiReady;
+    await ensure((all) => all[name], await kube);
+  };
+  const nodeReady = (async () => {
+    await Promise.all([
+      registryReady,
+      kubernetes("kube-controller-manager"),
+      kubernetes("kube-scheduler"),
+      kubernetes("kube-proxy"),
+      containerd.then(() => kubernetes("kubelet")),
+    ]);
+    await progress.step("node is Ready", () => waitForNode(lab, nodeIp));
+  })();
+  // Awaited by the caller, perhaps after another of them failed.
+  for (const promise of [registryReady, apiReady, nodeReady]) promise.catch(() => {});
+  return { nodeIp, registryReady, apiReady, nodeReady };
+}
+
+/** Processes in namespaces that are gone (a half-finished `down`) cannot be joined by new ones. */
+async function stopStrays(lab: Lab): Promise<void> {
+  if (networkExists(lab) && mountNamespaceExists(lab)) return;
+  const records = [...new ProcessTable(lab.state).list().values()];
+  for (const record of records) signal(record, "SIGKILL");
+  await waitForEnd(records, 10_000);
+}
+
+function writeConfig(lab: Lab, nodeIp: string): void {
+  const files = {
+    ...renderConfigFiles({ lab, nodeIp, mayLowerOomScore: hasResourceCapability() }),
+    ...Object.fromEntries(
+      ["controller-manager", "scheduler", "kubelet", "kube-proxy"].map((user) => [
+        `config/${user}.kubeconfig`,
+        userKubeconfig(lab, user, nodeIp),
+      ]),
+    ),
+    kubeconfig: userKubeconfig(lab, "admin", nodeIp),
+  };
+  for (const [name, content] of Object.entries(files)) {
+    const file = path.join(lab.state, name);
+    mkdirSync(path.dirname(file), { recursive: true });
+    writeFileSync(file, content, { mode: 0o600 });
+  }
+}
+
+async function ensureRunning(lab: Lab, component: Component, cgroup: string, progress: Progress): Promise<void> {
+  const table = new ProcessTable(lab.state);
+  const fingerprint = fingerprintOf(component);
+  const record = table.read(component.name);
+  if (record && isAlive(record)) {
+    if (record.fingerprint === fingerprint && (await component.whyNotReady()) === undefined) return;
+    progress.note(`${component.name}: replacing process ${record.pid}, which ${describe(record, fingerprint)}`);
+    await stop(record);
+  }
+  await progress.step(`${component.name} answers`, () => start(lab, component, cgroup, fingerprint, table));
+}
+
+function describe(record: ProcessRecord, fingerprint: string): string {
+  return record.fingerprint === fingerprint ? "does not answer" : "runs with an older configuration";
+}
+
+async function stop(record: ProcessRecord): Promise<void> {
+  signal(record, "SIGTERM");
+  if ((await waitForEnd([record], 5000)).length === 0) return;
+  signal(record, "SIGKILL");
+  await waitForEnd([record], 5000);
+}
+
+async function start(
+  lab: Lab,
+  component: Component,
+  cgroup: string,
+  fingerprint: string,
+  table: ProcessTable,
+): Promise<void> {
+  const log = logFile(lab, component.name);
+  const started = await startDetached({
+    command: [...enterNamespaces(lab), ...component.command],
+    cgroup,
+    log,
+    cwd: lab.state,
+  });
+  table.write(component.name, { ...started.id, fingerprint, startedAt: new Date().toISOString() });
+  let ended: string | undefined;
+  void started.exited.then((how) => (ended = how));
+  await waitUntil(component.name, component.readyWithinSeconds, async () => {
+    if (ended !== undefined) {
+      throw new LabError(`${component.name} ended while starting (${ended}). Its last words:\n${tail(log, 12)}`, {
+        hint: `The whole log is in ${log}.`,
+      });
+    }
+    return await component.whyNotReady();
+  });
+}
+
+/** Asks every 50 ms until there is no reason any more; past the deadline the last reason is the error. */
+async function waitUntil(what: string, seconds: number, reason: () => Promise<string | undefined>): Promise<void> {
+  const deadline = Date.now() + seconds * 1000;
+  for (;;) {
+    const last = await reason();
+    if (last === undefined) return;
+    if (Date.now() > deadline) {
+      throw new LabError(`waited ${seconds} s for ${what} to be ready; last seen: ${last}`, {
+        hint: `\`lab logs ${what}\` shows what it does; \`lab up\` again continues.`,
+        exitCode: exitCodes.deadline,
+      });
+    }
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+/** The API server may reach the kubelet's API (logs, exec): the one right that Kubernetes does not bind by itself. */
+async function allowKubeletAccess(lab: Lab, nodeIp: string): Promise<void> {
+  const answer = await request({
+    url: `https://${nodeIp}:6443/apis/rbac.authorization.k8s.io/v1/clusterrolebindings`,
+    ...adminTls(lab),
+    method: "POST",
+    body: {
+      apiVersion: "rbac.authorization.k8s.io/v1",
+      kind: "ClusterRoleBinding",
+      metadata: { name: "kubelet-api-admin" },
+      roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: "system:kubelet-api-admin" },
+      subjects: [{ apiGroup: "rbac.authorization.k8s.io", kind: "User", name: kubeletClientUser }],
+    },
+  });
+  const alreadyThere = 409;
+  if (answer.status !== 201 && answer.status !== alreadyThere) {
+    throw new LabError(`the API server did not accept the kubelet's role binding (${answer.status}): ${answer.body}`);
+  }
+}
+
+async function waitForNode(lab: Lab, nodeIp: string): Promise<void> {
+  await waitUntil("kubelet", 120, async () => {
+    const { status, body } = await request({
+      url: `https://${nodeIp}:6443/api/v1/nodes/${lab.name}`,
+      ...adminTls(lab),
+    });
+    if (status !== 200) return `node ${lab.name} is not registered yet`;
+    return whyNodeNotReady(JSON.parse(body) as NodeStatus);
+  });
+}
+
+type NodeStatus = { status: { conditions?: { type: string; status: string; message?: string }[] } };
+
+export function whyNodeNotReady(node: NodeStatus): string | undefined {
+  const ready = node.status.conditions?.find((condition) => condition.type === "Ready");
+  if (ready?.status === "True") return undefined;
+  return `the node is not Ready: ${ready?.message ?? "it has not reported yet"}`;
+}
+
+function fingerprintOf(component: Component): string {
+  const hash = createHash("sha256").update(JSON.stringify(component.command));
+  for (const file of component.files) hash.update(existsSync(file) ? readFileSync(file) : "");
+  return hash.digest("hex");
+}
+
+function tail(file: string, lines: number): string {
+  return readFileSync(file, "utf8").trimEnd().split("\n").slice(-lines).join("\n");
+}
+
+function hasResourceCapability(): boolean {
+  const effective = /^CapEff:\s*([0-9a-f]+)$/m.exec(readFileSync("/proc/self/status", "utf8"))?.[1] ?? "0";
+  const sysResource = 24n;
+  return ((BigInt(`0x${effective}`) >> sysResource) & 1n) === 1n;
+}
