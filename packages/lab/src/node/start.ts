@@ -87,6 +87,8 @@ function writeConfig(lab: Lab, nodeIp: string): void {
   };
   for (const [name, content] of Object.entries(files)) {
     const file = path.join(lab.state, name);
+    // kube-proxy ends when its file is written again, even with the same content.
+    if (existsSync(file) && readFileSync(file, "utf8") === content) continue;
     mkdirSync(path.dirname(file), { recursive: true });
     writeFileSync(file, content, { mode: 0o600 });
   }

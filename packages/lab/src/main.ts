@@ -1,0 +1,72 @@
+#!/usr/bin/env node
+import { Command, Option } from "commander";
+import { LabError, exitCodes } from "./errors.ts";
+
+const program = new Command("lab")
+  .description("A real Kubernetes cluster on this machine, its add-ons and its images.")
+  .enablePositionalOptions()
+  .configureHelp({ showGlobalOptions: true })
+  .exitOverride((error) => process.exit(error.exitCode === 0 ? exitCodes.done : exitCodes.usage));
+
+program
+  .command("up")
+  .description("start the cluster, or heal it: what runs is left alone")
+  .option("--install", "install the Debian packages that are missing")
+  .addOption(
+    new Option("--addons <set>", "which add-ons: what plain mode needs, or all")
+      .choices(["core", "all"])
+      .default("all"),
+  )
+  .action(async (options) => (await import("./commands/up.ts")).up(options));
+
+program
+  .command("down")
+  .description("remove the cluster and every trace of it from this machine")
+  .action(async () => (await import("./commands/down.ts")).down());
+
+program
+  .command("status")
+  .description("what runs, and what does not and why")
+  .addOption(new Option("-o, --output <format>").choices(["text", "json"]).default("text"))
+  .action(async (options) => {
+    process.exitCode = await (await import("./commands/status.ts")).status(options);
+  });
+
+program
+  .command("logs")
+  .description("the log of a component of the node")
+  .argument("<component>")
+  .option("-f, --follow", "go on as it grows")
+  .action(async (component: string, options) => {
+    process.exitCode = await (await import("./commands/logs.ts")).logs(component, options);
+  });
+
+program
+  .command("env")
+  .description('shell lines for `eval "$(lab env)"`')
+  .action(async () => (await import("./commands/env.ts")).env());
+
+program
+  .command("exec")
+  .description("run a program inside the cluster's network: lab exec -- curl http://myapp.test-rollback.svc/healthz")
+  .argument("<command...>")
+  .passThroughOptions()
+  .action(async (command: string[]) => {
+    process.exitCode = await (await import("./commands/exec.ts")).exec(command);
+  });
+
+process.once("SIGINT", () => {
+  process.stderr.write(
+    "\nlab: interrupted. What was started goes on; the same command continues, `lab down` removes.\n",
+  );
+  process.exit(130);
+});
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  const known = error instanceof LabError;
+  process.stderr.write(`lab: ${known ? error.message : ((error as Error).stack ?? String(error))}\n`);
+  if (known && error.hint) process.stderr.write(`  ${error.hint}\n`);
+  process.exit(known ? error.exitCode : exitCodes.unexpected);
+}
