@@ -39,6 +39,11 @@ annotations:
 {{- end }}
 {{- end -}}
 
+{{/* The schema version to migrate to, as text: in a values file it may be a number. */}}
+{{- define "myapp.schemaVersion" -}}
+{{- include "myapp.envString" .Values.migrations.version -}}
+{{- end -}}
+
 {{/* What the verify hook and `helm test` bring along: both need the same account and files. */}}
 {{- define "myapp.verifyEvents" -}}post-install,post-upgrade,test{{- end -}}
 
@@ -98,7 +103,7 @@ template:
 {{/* What the verify Job must know of the release, as JSON. */}}
 {{- define "myapp.releaseFacts" -}}
 {{- $fullname := include "myapp.fullname" . -}}
-{{- $schema := and .Values.migrations.enabled .Values.migrations.version | default nil -}}
+{{- $schema := .Values.migrations.enabled | ternary (include "myapp.schemaVersion" .) "" | default nil -}}
 {{- dict
   "schemaVersion" 1
   "release" .Release.Name

@@ -99,7 +99,9 @@ imagePullSecrets:
 securityContext:
   {{- toYaml . | nindent 2 }}
 {{- end }}
-{{ include "myapp.placement" . }}
+{{- with include "myapp.placement" . | trim }}
+{{ . }}
+{{- end }}
 {{- end -}}
 
 {{/* Which nodes may run the pods, those of hooks as well. */}}
