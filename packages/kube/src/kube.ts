@@ -238,13 +238,14 @@ export class Kube {
 
   /**
    * What there is (`sync`), then every change, until the signal aborts: see watch.ts for what it outlives.
-   * Throws when an error will not heal, such as a missing right.
+   * Throws when an error will not heal, such as a missing right. `onTrouble` is told of errors that it outlives,
+   * and with undefined when it works again.
    */
   async *watch<T extends KubeObject>(
     resource: Resource<T>,
-    options: Scope & { signal: AbortSignal },
+    options: Scope & { signal: AbortSignal; onTrouble?: ((error: KubeError | undefined) => void) | undefined },
   ): AsyncGenerator<WatchEvent<T>, void, void> {
-    const { labelSelector, fieldSelector, signal } = options;
+    const { labelSelector, fieldSelector, signal, onTrouble } = options;
     if (signal.aborted) return;
     const at = await this.#at("watch", resource, options);
     yield* watch<T>({
@@ -253,6 +254,7 @@ export class Kube {
       list: (signal) => this.#list(resource, options, signal),
       path: (query) => withQuery(at.path, { labelSelector, fieldSelector, ...query }),
       signal,
+      onTrouble,
     });
   }
 

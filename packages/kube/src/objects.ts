@@ -85,6 +85,14 @@ export interface ResourceRequirements {
   limits?: Record<string, string>;
 }
 
+/** Seconds and counts as in the API; what is left out has Kubernetes' default. */
+export interface Probe {
+  initialDelaySeconds?: number;
+  periodSeconds?: number;
+  timeoutSeconds?: number;
+  failureThreshold?: number;
+}
+
 export interface Container {
   name: string;
   image?: string;
@@ -94,6 +102,9 @@ export interface Container {
   envFrom?: EnvFromSource[];
   ports?: { name?: string; containerPort: number; protocol?: string }[];
   resources?: ResourceRequirements;
+  startupProbe?: Probe;
+  readinessProbe?: Probe;
+  livenessProbe?: Probe;
 }
 
 export interface Volume {

@@ -70,35 +70,42 @@ export class Transport {
 
   /** The body of an answer as it comes. Not tried again: who streams knows where to go on. */
   async stream(request: ApiRequest & { signal: AbortSignal }): Promise<http.IncomingMessage> {
-    const response = await this.#send(request);
-    if ((response.statusCode ?? 0) < 400) return response;
-    throw await this.#refusal(response, request);
+    const limit = timeLimit(request.signal);
+    try {
+      const response = await this.#send(request, limit.signal);
+      if ((response.statusCode ?? 0) < 400) return response;
+      throw await this.#refusal(response, request, limit.signal);
+    } finally {
+      limit.clear();
+    }
   }
 
   async #once(request: ApiRequest): Promise<string> {
-    const timeout = AbortSignal.timeout(answerTimeoutMs);
-    const signal = request.signal ? AbortSignal.any([request.signal, timeout]) : timeout;
-    const response = await this.#send({ ...request, signal });
-    if ((response.statusCode ?? 0) >= 400) throw await this.#refusal(response, request);
-    return this.#read(response, request.signal);
+    const limit = timeLimit(request.signal);
+    try {
+      const response = await this.#send(request, limit.signal);
+      if ((response.statusCode ?? 0) >= 400) throw await this.#refusal(response, request, limit.signal);
+      return await this.#read(response, request, limit.signal);
+    } finally {
+      limit.clear();
+    }
   }
 
-  async #refusal(response: http.IncomingMessage, request: ApiRequest): Promise<KubeError> {
-    const body = await this.#read(response, request.signal);
+  async #refusal(response: http.IncomingMessage, request: ApiRequest, signal: AbortSignal): Promise<KubeError> {
+    const body = await this.#read(response, request, signal);
     const retryAfter = response.headers["retry-after"];
     return errorFromResponse({ status: response.statusCode ?? 0, body, retryAfter }, request.target, () =>
       this.refusedHint(),
     );
   }
 
-  async #read(response: http.IncomingMessage, signal: AbortSignal | undefined): Promise<string> {
+  async #read(response: http.IncomingMessage, request: ApiRequest, signal: AbortSignal): Promise<string> {
     response.setEncoding("utf8");
     let text = "";
     try {
       for await (const chunk of response) text += chunk as string;
     } catch (error) {
-      signal?.throwIfAborted();
-      throw errorFromNetwork(error, this.server);
+      throw this.#failure(error, request, signal);
     }
     return text;
   }
@@ -113,8 +120,8 @@ export class Transport {
     return backoffMs(attempt);
   }
 
-  async #send(request: ApiRequest): Promise<http.IncomingMessage> {
-    request.signal?.throwIfAborted();
+  async #send(request: ApiRequest, signal: AbortSignal): Promise<http.IncomingMessage> {
+    signal.throwIfAborted();
     const credentials = await this.#login.credentials();
     const payload = request.body === undefined ? undefined : JSON.stringify(request.body);
     const headers = {
@@ -131,11 +138,8 @@ export class Transport {
       method: request.method,
       headers,
       agent: this.#agentFor(url, credentials),
-      ...(request.signal ? { signal: request.signal } : {}),
+      signal,
     });
-    const slow = setTimeout(() => {
-      outgoing.destroy(Object.assign(new Error(`no answer in ${answerTimeoutMs / 1000} s`), { code: "ETIMEDOUT" }));
-    }, answerTimeoutMs);
     // Keep-alive probes find a peer that is gone without a word; a watch may be silent for minutes.
     outgoing.on("socket", (socket) => socket.setKeepAlive(true, 15_000));
     outgoing.on("response", resolve);
@@ -147,17 +151,15 @@ export class Transport {
       this.#readClock(response.headers.date);
       return response;
     } catch (error) {
-      throw this.#sendError(error, request);
-    } finally {
-      clearTimeout(slow);
+      throw this.#failure(error, request, signal);
     }
   }
 
-  #sendError(error: unknown, request: ApiRequest): unknown {
-    const reason: unknown = request.signal?.reason;
-    if (!request.signal?.aborted) return errorFromNetwork(error, this.server);
-    if (!(reason instanceof DOMException && reason.name === "TimeoutError")) return reason;
-    return new KubeError(`cannot ${describe(request.target)}: no answer from ${this.server} in time`, {
+  #failure(error: unknown, request: ApiRequest, signal: AbortSignal): unknown {
+    if (!signal.aborted) return errorFromNetwork(error, this.server);
+    if (signal.reason !== tooLate) return signal.reason;
+    const seconds = answerTimeoutMs / 1000;
+    return new KubeError(`cannot ${describe(request.target)}: no answer from ${this.server} in ${seconds} s`, {
       reason: "Timeout",
       hint: "Check the network, the VPN and firewalls between here and the API server.",
     });
@@ -179,6 +181,17 @@ export class Transport {
     }
     return this.#agent.agent;
   }
+}
+
+const tooLate = Symbol("too late");
+
+function timeLimit(signal: AbortSignal | undefined): { signal: AbortSignal; clear(): void } {
+  const limit = new AbortController();
+  const timer = setTimeout(() => limit.abort(tooLate), answerTimeoutMs);
+  return {
+    signal: signal === undefined ? limit.signal : AbortSignal.any([signal, limit.signal]),
+    clear: () => clearTimeout(timer),
+  };
 }
 
 /** Doubling from 100 ms to 3 s, each time a random part of it, so that many clients do not come back at once. */

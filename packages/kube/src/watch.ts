@@ -16,6 +16,8 @@ export interface WatchSource<T extends KubeObject> {
   /** The path of the watch request, from a resource version on. */
   path(query: Record<string, string>): string;
   signal: AbortSignal;
+  /** Told of errors that the watch outlives, and with undefined when it works again. */
+  onTrouble?: ((error: KubeError | undefined) => void) | undefined;
 }
 
 /**
@@ -47,8 +49,8 @@ export async function* watch<T extends KubeObject>(source: WatchSource<T>): Asyn
       if (version === undefined) {
         const listed = await source.list(signal);
         version = listed.resourceVersion;
-        yield { type: "sync", items: listed.items };
         synced = true;
+        yield { type: "sync", items: listed.items };
       }
       const opened = performance.now();
       for await (const event of events<T>(source, version)) {
@@ -74,6 +76,7 @@ export async function* watch<T extends KubeObject>(source: WatchSource<T>): Asyn
       } else if (error.status === 0 && (isFinal(error) || !(synced || transport.reached))) {
         throw error;
       }
+      source.onTrouble?.(error);
       await pause((error.retryAfterSeconds ?? 0) * 1000 || backoffMs(failures++), signal);
     }
   }
@@ -118,6 +121,7 @@ async function* events<T extends KubeObject>(source: WatchSource<T>, version: st
       target,
       signal: AbortSignal.any([signal, overdue.signal]),
     });
+    source.onTrouble?.(undefined);
     for await (const line of lines(response, transport.server)) {
       const event = parse(line, target);
       if (event.type === "ERROR") throw errorFromWatchEvent(event.object, target, () => transport.refusedHint());
