@@ -1,0 +1,18 @@
+import { build } from "esbuild";
+
+/** One entry, split where it imports lazily: `--help` loads the argument parser and nothing of the cluster's client. */
+await build({
+  entryPoints: { ctl: "src/main.ts" },
+  outdir: "dist",
+  outExtension: { ".js": ".mjs" },
+  bundle: true,
+  splitting: true,
+  minify: true,
+  format: "esm",
+  platform: "node",
+  target: "node24",
+  legalComments: "none",
+  banner: {
+    js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);',
+  },
+});

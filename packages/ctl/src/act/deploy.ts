@@ -1,0 +1,413 @@
+import { randomUUID } from "node:crypto";
+import { hostname } from "node:os";
+import type { KubeObject } from "@safe-deploy/kube";
+import { loadAll } from "js-yaml";
+import type { Context } from "../context.ts";
+import { shortHash } from "../domain/canonical.ts";
+import { contentId, digestOf } from "../domain/content.ts";
+import type { Fault } from "../domain/diagnose.ts";
+import { checksFile, factsFile, parseFacts, type ReleaseFacts } from "../domain/facts.ts";
+import { type LedgerEntry, rollbackTarget, verdictOf } from "../domain/ledger.ts";
+import { type Operation, resumption } from "../domain/operation.ts";
+import { runningImageId } from "../domain/serving.ts";
+import { CtlError } from "../errors.ts";
+import { ExitCode } from "../exit-codes.ts";
+import { resolveImage } from "../observe/registry.ts";
+import { observeRelease, type ReleaseState } from "../observe/release-state.ts";
+import type { Finding } from "../preflight/finding.ts";
+import { preflight } from "../preflight/preflight.ts";
+import { liveReport, type OperationReport, reportBase } from "../report/operation-report.ts";
+import { secondsBetween } from "../report/timeline.ts";
+import { recordVerdict } from "../verify/record-verdict.ts";
+import { type Applied, applyAndWatch } from "./apply-and-watch.ts";
+import { clearPending } from "./clear-pending.ts";
+import type { ChartInput } from "./helm.ts";
+import { lockRelease, type OperationLock } from "./operation-lock.ts";
+import { isUsable } from "./rollback-target.ts";
+import { refuseMovedTag, removeRelease, restoreTo } from "./restore.ts";
+
+export interface DeployIntent {
+  input: Omit<ChartInput, "base">;
+  /** Keeps the values that the live release was installed with, under those given now. */
+  reuseValues: boolean;
+  skipPreflight: boolean;
+  /** Whether a release that fails is taken back. */
+  rollback: boolean;
+  createNamespace: boolean;
+  timeoutSeconds: number;
+}
+
+/** A deploy made ready: rendered, looked at, not applied. */
+export interface Prepared {
+  input: ChartInput;
+  objects: KubeObject[];
+  facts: ReleaseFacts;
+  state: ReleaseState;
+  /** What the release goes back to when it fails; `undefined`: nothing verified is there to go back to. */
+  backTo: LedgerEntry | "remove" | undefined;
+  findings: Finding[];
+}
+
+/** Deploys, decides whether the release is good, and puts back what was there when it is not. */
+export async function deploy(context: Context, intent: DeployIntent): Promise<OperationReport> {
+  const deadline = Date.now() + intent.timeoutSeconds * 1000;
+  const lock = await lockRelease(context.kube, context.release, (line) => context.timeline.add(line));
+  const signal = AbortSignal.any([context.signal, lock.lost]);
+  try {
+    const wanted = { kind: "deploy", fingerprint: fingerprintOf(intent) } as const;
+    const left = resumption(lock.left, wanted).continue;
+    if (left?.restore !== undefined) return await finishRestore(context, lock, left, { deadline, signal });
+    if (left !== undefined) context.timeline.add(`going on with the deploy that was interrupted at ${left.startedAt}`);
+
+    const before = await observeRelease(context.kube, context.release);
+    if (await clearPending(context.kube, before.helm[0]))
+      context.timeline.add("ended the Helm operation that was left pending");
+    const prepared = await prepareDeploy(context, intent);
+    refuseFindings(context, prepared.findings);
+
+    const operation: Operation = left ?? {
+      ...wanted,
+      id: randomUUID(),
+      startedAt: new Date().toISOString(),
+      host: hostname(),
+      pid: process.pid,
+      fromRevision: prepared.state.helm[0]?.version ?? 0,
+      ...(prepared.state.live === undefined ? {} : { from: prepared.state.live.content }),
+      backTo: prepared.backTo === "remove" ? 0 : (prepared.backTo?.number ?? null),
+    };
+    await lock.record(operation);
+
+    const appliedAt = context.timeline.add(`helm upgrade to ${prepared.facts.image}`);
+    const applied = await apply(context, prepared, operation, { deadline, signal });
+    if (applied.outcome === "interrupted") throw interrupted(context, intent, lock);
+    if (applied.outcome === "verified") {
+      const report = await verifiedReport(context, prepared.facts);
+      await lock.finish();
+      return report;
+    }
+    context.timeline.add(`failed: ${applied.fault.kind}: ${applied.fault.subject}: ${applied.fault.message}`);
+    const log = await faultLog(context, applied.fault);
+    await recordFailure(context, prepared, applied);
+    const failure = {
+      fault: applied.fault,
+      events: applied.events,
+      ...(log === undefined ? {} : { log }),
+      detectionSeconds: secondsBetween(appliedAt, applied.at),
+    };
+    if (!intent.rollback || operation.backTo === null) {
+      await lock.finish();
+      return failedReport(context, failure, intent.rollback);
+    }
+    const restoring: Operation = {
+      ...operation,
+      restore: {
+        targetNumber: operation.backTo,
+        why: `${applied.fault.kind}: ${applied.fault.subject}: ${applied.fault.message}`,
+        detectedAt: new Date(applied.at).toISOString(),
+      },
+    };
+    await lock.record(restoring);
+    const report = await finishRestore(context, lock, restoring, {
+      deadline: Math.max(deadline, Date.now() + restoreMs),
+      signal,
+    });
+    return { ...report, ...failure };
+  } finally {
+    await lock.release();
+  }
+}
+
+/** A restore gets this long even when the deploy has used up its deadline, in milliseconds. */
+const restoreMs = 120_000;
+
+/** Renders the release, pins its image, and looks for what would make it fail. Changes nothing. */
+export async function prepareDeploy(context: Context, intent: DeployIntent): Promise<Prepared> {
+  const state = await observeRelease(context.kube, context.release);
+  const base = intent.reuseValues ? withoutPin(state.helm[0]?.config ?? {}) : undefined;
+  const unpinned: ChartInput = { ...intent.input, base };
+  const isUpgrade = state.helm.length > 0;
+  const kubeVersion = await serverVersion(context);
+  const render = async (input: ChartInput) =>
+    (
+      loadAll(await context.helm.template(input, { isUpgrade, kubeVersion })) as (KubeObject | null | undefined)[]
+    ).filter((object): object is KubeObject => object !== null && object !== undefined);
+
+  let input = unpinned;
+  let objects = await render(input);
+  let rendered = renderedFacts(context, objects);
+  const digest = await pinFor(rendered.facts.image, intent.reuseValues ? state.facts?.image : undefined);
+  if (digest !== undefined) {
+    input = { ...unpinned, set: [...unpinned.set, `image.digest=${digest}`] };
+    objects = await render(input);
+    rendered = renderedFacts(context, objects);
+  }
+  const revision = (state.helm[0]?.version ?? 0) + 1;
+  const findings = intent.skipPreflight
+    ? []
+    : await preflight({
+        kube: context.kube,
+        objects,
+        facts: rendered.facts,
+        checks: rendered.checks,
+        workload: state.workload,
+        newest: state.helm[0],
+        createNamespace: intent.createNamespace,
+      });
+  return { input, objects, facts: { ...rendered.facts, revision }, state, backTo: backTo(state), findings };
+}
+
+/**
+ * Where a failed deploy goes: to what was live, when that was verified; else to the newest verified release; and where no
+ * revision ever served, to nothing at all.
+ */
+export function backTo(state: ReleaseState): LedgerEntry | "remove" | undefined {
+  const served = state.helm.some(({ info }) => info.status === "deployed" || info.status === "superseded");
+  if (!served) return "remove";
+  const usable = isUsable(state.helm);
+  const live = verdictOf(state.ledger, state.live?.content);
+  if (live?.verdict === "pass" && usable(live)) return live;
+  return rollbackTarget(state.ledger, state.live?.content, usable).target;
+}
+
+/** @throws CtlError CTL_E_PREFLIGHT with every finding that refuses. */
+export function refuseFindings(context: Context, findings: Finding[]): void {
+  for (const finding of findings.filter(({ status }) => status === "unknown")) {
+    context.timeline.add(`preflight could not tell: ${finding.check}: ${finding.what}`);
+  }
+  const refusals = findings.filter(({ status }) => status === "refused");
+  if (refusals.length === 0) {
+    if (findings.length > 0)
+      context.timeline.add(`preflight: ${findings.filter(({ status }) => status === "ok").length} checks passed`);
+    return;
+  }
+  const code = refusals.every(({ check }) => check === "rights") ? "CTL_E_FORBIDDEN" : "CTL_E_PREFLIGHT";
+  throw new CtlError(code, refusals.map(({ check, what }) => `${check}: ${what}`).join("\n"), {
+    next: refusals.map(({ next }) => next).find((next) => next !== undefined),
+    details: findings,
+  });
+}
+
+/**
+ * The digest to pin the image to, so that the pods of this release always run what was verified, wherever its tag goes.
+ * A deploy that keeps the live release's values and tag keeps its digest too: it changes something else.
+ */
+async function pinFor(image: string, kept: string | undefined): Promise<string | undefined> {
+  if (digestOf(image) !== undefined) return undefined;
+  if (kept?.startsWith(`${image}@`) === true) return digestOf(kept);
+  const resolution = await resolveImage(image);
+  return resolution.state === "found" ? resolution.digest : undefined;
+}
+
+/** The digest that an earlier deploy pinned a tag to must not outlive that tag. */
+function withoutPin(values: Record<string, unknown>): Record<string, unknown> {
+  const image = values["image"] as { tag?: string; digest?: string } | undefined;
+  if (image?.tag === undefined || image.tag === "") return values;
+  const { digest: _digest, ...rest } = image;
+  return { ...values, image: rest };
+}
+
+function renderedFacts(context: Context, objects: KubeObject[]): { facts: ReleaseFacts; checks: string } {
+  for (const object of objects) {
+    const data = object["data"] as Record<string, string> | undefined;
+    const text = object.kind === "ConfigMap" ? data?.[factsFile] : undefined;
+    if (text !== undefined) return { facts: parseFacts(text), checks: data?.[checksFile] ?? "" };
+  }
+  throw new CtlError(
+    "CTL_E_NO_VERIFY",
+    "the chart renders no verification, so nothing could say that the release is good",
+    {
+      next: `ctl deploy ${context.address} --set verify.enabled=true`,
+    },
+  );
+}
+
+async function serverVersion(context: Context): Promise<string> {
+  const { gitVersion } = (await context.kube.raw("GET", "/version")) as { gitVersion: string };
+  return gitVersion;
+}
+
+function fingerprintOf(intent: DeployIntent): string {
+  const { input, reuseValues, rollback } = intent;
+  return shortHash({ input, reuseValues, rollback });
+}
+
+async function apply(
+  context: Context,
+  prepared: Prepared,
+  operation: Operation,
+  o: { deadline: number; signal: AbortSignal },
+): Promise<Applied> {
+  const { workload } = prepared.state;
+  const template = workload.deployment?.spec.template;
+  const child = context.helm.upgrade(prepared.input, {
+    timeoutSeconds: Math.max(1, Math.ceil((o.deadline - Date.now()) / 1000)),
+    operation: operation.id,
+    createNamespace: prepared.findings.some(
+      ({ check, what }) => check === "namespace" && what.endsWith("will be created"),
+    ),
+  });
+  const { items } = await context.kube.list<KubeObject>(
+    { apiVersion: "batch/v1", kind: "Job" },
+    { labelSelector: `safe-deploy.dev/hook,app.kubernetes.io/instance=${context.release}` },
+  );
+  // Helm needs longer to render than this list takes; a Job that it has made already is told by its age.
+  const jobsBefore = new Set(
+    items
+      .filter(({ metadata }) => Date.parse(metadata.creationTimestamp ?? "") < Date.parse(operation.startedAt) - 1000)
+      .map(({ metadata }) => metadata.uid ?? ""),
+  );
+  return await applyAndWatch(context, child, {
+    facts: prepared.facts,
+    templateBefore: template === undefined ? undefined : JSON.stringify(template),
+    jobsBefore,
+    ...o,
+  });
+}
+
+async function recordFailure(
+  context: Context,
+  prepared: Prepared,
+  applied: Applied & { outcome: "failed" },
+): Promise<void> {
+  if (applied.fault.kind === "VerificationFailed") return;
+  const template = applied.workload.deployment?.spec.template;
+  const { facts } = prepared;
+  // When the API server refused the release, its template never became the workload's: there is no content to judge.
+  if (
+    template === undefined ||
+    template.spec.containers.find(({ name }) => name === facts.container)?.image !== facts.image
+  )
+    return;
+  const digest = digestOf(runningImageId(applied.workload, facts.container)) ?? digestOf(facts.image);
+  const content = contentId(template, digest);
+  if (content === prepared.state.live?.content) return;
+  await recordVerdict(context.kube, facts, {
+    verdict: "fail",
+    why: `${applied.fault.kind}: ${applied.fault.subject}: ${applied.fault.message}`,
+    by: "ctl",
+    image: facts.image,
+    digest,
+    content,
+  });
+}
+
+async function faultLog(context: Context, fault: Fault): Promise<string | undefined> {
+  if (fault.log === undefined) return undefined;
+  const { pod, container, previous } = fault.log;
+  const read = (o: { previous: boolean }) => context.kube.logs(pod, { container, tailLines: 20, ...o });
+  // Between two restarts the last run's log may be "previous" or not yet.
+  return await read({ previous }).catch(() => read({ previous: !previous }).catch(() => undefined));
+}
+
+async function verifiedReport(context: Context, facts: ReleaseFacts): Promise<OperationReport> {
+  const state = await observeRelease(context.kube, context.release);
+  const entry = state.live?.entry;
+  const base = reportBase(context, "deploy");
+  if (entry?.verdict !== "pass") {
+    return {
+      ...base,
+      result: "unverified",
+      exit: ExitCode.inconclusive,
+      code: "CTL_E_UNVERIFIED",
+      summary: `Helm finished, but the ledger has no verdict on what is live (${facts.image})`,
+      next: `ctl status ${context.address}`,
+    };
+  }
+  context.timeline.add(`verified: ${entry.why}`);
+  return {
+    ...reportBase(context, "deploy"),
+    result: "verified",
+    exit: ExitCode.ok,
+    summary: `${context.release} runs ${entry.image}, verified`,
+    live: liveReport(entry, state.helm[0]?.version ?? entry.helmRevision),
+  };
+}
+
+async function finishRestore(
+  context: Context,
+  lock: OperationLock,
+  operation: Operation,
+  o: { deadline: number; signal: AbortSignal },
+): Promise<OperationReport> {
+  const restore = operation.restore;
+  if (restore === undefined) throw new Error("nothing to restore");
+  const options = { operation: operation.id, fromRevision: operation.fromRevision, ...o };
+  const detectedAt = Date.parse(restore.detectedAt);
+  try {
+    if (restore.targetNumber === 0) {
+      await removeRelease(context, options);
+      const at = context.timeline.add("removed");
+      await lock.finish();
+      return {
+        ...reportBase(context, "deploy"),
+        result: "removed",
+        exit: ExitCode.restored,
+        code: "CTL_E_FAILED_REMOVED",
+        summary: `the first release of ${context.release} failed and was removed: ${restore.why}`,
+        restoreSeconds: secondsBetween(detectedAt, at),
+      };
+    }
+    const { ledger } = await observeRelease(context.kube, context.release);
+    const target = ledger.find(({ number }) => number === restore.targetNumber);
+    if (target === undefined)
+      throw new CtlError("CTL_E_RESTORE_FAILED", `ledger entry ${restore.targetNumber} is gone`);
+    await refuseMovedTag(context, target);
+    const live = await restoreTo(context, target, options);
+    const at = context.timeline.add(`restored and verified: ${target.image}`);
+    await lock.finish();
+    return {
+      ...reportBase(context, "deploy"),
+      result: "restored",
+      exit: ExitCode.restored,
+      code: "CTL_E_FAILED_RESTORED",
+      summary: `the release failed and ${context.release} is back at ${target.image}, verified: ${restore.why}`,
+      live,
+      restoreSeconds: secondsBetween(detectedAt, at),
+    };
+  } catch (error) {
+    if (!(error instanceof CtlError) || o.signal.aborted) throw error;
+    context.timeline.add(`not restored: ${error.message}`);
+    return {
+      ...reportBase(context, "deploy"),
+      result: "restoreFailed",
+      exit: ExitCode.notRestored,
+      code: "CTL_E_RESTORE_FAILED",
+      summary: `the release failed (${restore.why}) and could not be restored: ${error.message}`,
+      ...(error.next === undefined ? {} : { next: error.next }),
+    };
+  }
+}
+
+function failedReport(
+  context: Context,
+  failure: Pick<OperationReport, "fault" | "log" | "events" | "detectionSeconds">,
+  wanted: boolean,
+): OperationReport {
+  const why = wanted ? "no verified release is there to go back to" : "--no-rollback";
+  return {
+    ...reportBase(context, "deploy"),
+    ...failure,
+    result: "failed",
+    exit: ExitCode.notRestored,
+    code: "CTL_E_FAILED",
+    summary: `the release failed and was left as it is (${why}): ${failure.fault?.kind}: ${failure.fault?.message ?? ""}`,
+    next: wanted ? `ctl deploy ${context.address} --image <one that works>` : `ctl rollback ${context.address}`,
+  };
+}
+
+function interrupted(context: Context, intent: DeployIntent, lock: OperationLock): CtlError {
+  if (lock.lost.aborted) {
+    return new CtlError(
+      "CTL_E_LOCKED",
+      "this ctl lost its Lease on the release and stopped; another one may have taken over",
+      {
+        next: `ctl wait ${context.address}`,
+      },
+    );
+  }
+  return new CtlError(
+    "CTL_E_INTERRUPTED",
+    `Helm was stopped; the cluster goes on rolling out what was applied, unverified${intent.rollback ? ", and nothing takes it back now" : ""}`,
+    { next: `the same command goes on with it; ctl rollback ${context.address} takes it back` },
+  );
+}

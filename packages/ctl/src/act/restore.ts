@@ -1,0 +1,189 @@
+import { type KubeObject, resources, type Service } from "@safe-deploy/kube";
+import { loadAll } from "js-yaml";
+import type { Context } from "../context.ts";
+import { digestOf } from "../domain/content.ts";
+import type { HelmRelease } from "../domain/helm-release.ts";
+import type { LedgerEntry } from "../domain/ledger.ts";
+import { differencesFrom } from "../domain/restored.ts";
+import { CtlError } from "../errors.ts";
+import { hookLabel } from "../observe/follow-workload.ts";
+import { resolveImage } from "../observe/registry.ts";
+import { factsOf, observeRelease, readHelmReleases, requireRelease } from "../observe/release-state.ts";
+import { liveReport, type LiveReport } from "../report/operation-report.ts";
+import { clearPending } from "./clear-pending.ts";
+import { helmWords } from "./helm.ts";
+import { runHook, stopHooks } from "./run-hook.ts";
+
+export interface RestoreOptions {
+  operation: string;
+  /** Helm's newest revision when the operation began; a later one that equals the target is this rollback, done. */
+  fromRevision: number;
+  /** Milliseconds since the epoch. */
+  deadline: number;
+  signal: AbortSignal;
+}
+
+/**
+ * Puts the release back to a ledger entry, runs the verification on it, and compares what is live with the entry.
+ * Can be repeated: what is already done is not done again.
+ *
+ * @throws CtlError CTL_E_RESTORE_FAILED with every difference that is left.
+ */
+export async function restoreTo(context: Context, target: LedgerEntry, o: RestoreOptions): Promise<LiveReport> {
+  await stopHooks(context.kube, context.release);
+  const helm = await readHelmReleases(context.kube, context.release);
+  const wanted = helm.find((release) => release.version === target.helmRevision);
+  if (wanted === undefined) {
+    throw new CtlError(
+      "CTL_E_RESTORE_FAILED",
+      `Helm no longer has revision ${target.helmRevision} of "${context.release}"`,
+      {
+        next: `ctl history ${context.address}`,
+      },
+    );
+  }
+  if (!isDone(helm[0], wanted, o.fromRevision)) {
+    if (await clearPending(context.kube, helm[0]))
+      context.timeline.add("ended the Helm operation that was left pending");
+    context.timeline.add(`helm rollback to revision ${target.helmRevision} (${target.image})`);
+    const child = context.helm.rollback(target.helmRevision, {
+      timeoutSeconds: secondsUntil(o.deadline),
+      operation: o.operation,
+    });
+    const stop = () => void child.stop();
+    o.signal.addEventListener("abort", stop);
+    const result = await child.result.finally(() => o.signal.removeEventListener("abort", stop));
+    o.signal.throwIfAborted();
+    if (result.code !== 0) {
+      throw new CtlError(
+        "CTL_E_RESTORE_FAILED",
+        `helm rollback to revision ${target.helmRevision} failed: ${helmWords(result)}`,
+        {
+          next: `ctl rollback ${context.address}`,
+        },
+      );
+    }
+  }
+
+  const now = (await readHelmReleases(context.kube, context.release))[0];
+  const facts = factsOf(wanted);
+  if (now === undefined || facts === undefined)
+    throw new CtlError("CTL_E_RESTORE_FAILED", "the release is gone after the rollback");
+  context.timeline.add("verifying what was restored");
+  const run = await runHook(context.kube, wanted, "verify", {
+    signal: o.signal,
+    deadline: o.deadline,
+    say: (line) => context.progress.waiting(line),
+    facts: { ...facts, revision: now.version },
+  });
+  const live = await compare(context, target, wanted);
+  if (!run.succeeded || live.differences.length > 0) {
+    const words = [...(run.succeeded ? [] : [run.why]), ...live.differences].join("; ");
+    throw new CtlError(
+      "CTL_E_RESTORE_FAILED",
+      `revision ${target.helmRevision} was applied again, but: ${words}${run.log === "" ? "" : `\n${run.log}`}`,
+      {
+        next: `ctl status ${context.address}`,
+      },
+    );
+  }
+  return live.report;
+}
+
+/**
+ * A tag may name another image by now, and going back by it would run code that was never verified.
+ *
+ * @throws CtlError CTL_E_TAG_MOVED, also when the registry cannot say.
+ */
+export async function refuseMovedTag(context: Context, target: LedgerEntry): Promise<void> {
+  if (digestOf(target.image) !== undefined) return;
+  const resolution = await resolveImage(target.image);
+  if (resolution.state === "found" && resolution.digest === target.digest) return;
+  const what =
+    resolution.state === "found"
+      ? `names ${resolution.digest} now; it was verified as ${target.digest ?? "an unknown digest"}`
+      : `cannot be resolved: ${resolution.why}`;
+  const repository = target.image.replace(/:[^:/]*$/, "");
+  throw new CtlError("CTL_E_TAG_MOVED", `image ${target.image} of revision ${target.helmRevision} ${what}`, {
+    next:
+      target.digest === undefined
+        ? `ctl history ${context.address}`
+        : `ctl deploy ${context.address} --image ${repository}@${target.digest}`,
+  });
+}
+
+/** Removes a release that never served: the release itself, and what Helm leaves behind of hooks and kept objects. */
+export async function removeRelease(context: Context, o: RestoreOptions): Promise<void> {
+  await stopHooks(context.kube, context.release);
+  context.timeline.add("helm uninstall (nothing was there before)");
+  const result = await context.helm.uninstall({ timeoutSeconds: secondsUntil(o.deadline), operation: o.operation })
+    .result;
+  if (result.code !== 0) {
+    throw new CtlError("CTL_E_RESTORE_FAILED", `helm uninstall failed: ${helmWords(result)}`, {
+      next: `helm uninstall ${context.release} -n ${context.namespace}`,
+    });
+  }
+  await Promise.all(
+    leftovers(context.release).map(async ({ apiVersion, kind, labelSelector }) => {
+      const { items } = await context.kube.list<KubeObject>({ apiVersion, kind }, { labelSelector });
+      await Promise.all(items.map((item) => context.kube.delete({ apiVersion, kind }, item.metadata.name)));
+    }),
+  );
+}
+
+function leftovers(release: string) {
+  const hooks = `${hookLabel},app.kubernetes.io/instance=${release}`;
+  const config = `safe-deploy.dev/config,safe-deploy.dev/release=${release}`;
+  return [
+    { ...resources.ConfigMap, labelSelector: config },
+    { ...resources.Secret, labelSelector: config },
+    { ...resources.ConfigMap, labelSelector: hooks },
+    { ...resources.Secret, labelSelector: hooks },
+    { apiVersion: "v1", kind: "ServiceAccount", labelSelector: hooks },
+    { apiVersion: "rbac.authorization.k8s.io/v1", kind: "RoleBinding", labelSelector: hooks },
+    { apiVersion: "rbac.authorization.k8s.io/v1", kind: "Role", labelSelector: hooks },
+  ];
+}
+
+function isDone(newest: HelmRelease | undefined, wanted: HelmRelease, fromRevision: number): boolean {
+  return (
+    newest !== undefined &&
+    newest.version > fromRevision &&
+    newest.info.status === "deployed" &&
+    newest.manifest === wanted.manifest
+  );
+}
+
+async function compare(
+  context: Context,
+  target: LedgerEntry,
+  wanted: HelmRelease,
+): Promise<{ differences: string[]; report: LiveReport }> {
+  const state = await observeRelease(context.kube, context.release);
+  const { facts, newest } = requireRelease(state);
+  const service = await context.kube.get(resources.Service, facts.service.name);
+  const template = state.workload.deployment?.spec.template;
+  const configMaps = JSON.stringify(template ?? {});
+  const live = {
+    content: state.live?.content,
+    image: state.live?.image,
+    digest: state.live?.digest,
+    configMap: configMaps.includes(`"${target.configMap}"`) ? target.configMap : undefined,
+    flags: facts.flags,
+    serviceSelector: service?.spec.selector ?? {},
+    verdict: state.live?.entry?.verdict,
+  };
+  return {
+    differences: differencesFrom(target, live, renderedSelector(wanted, facts.service.name)),
+    report: liveReport(target, newest.version),
+  };
+}
+
+function renderedSelector(release: HelmRelease, service: string): Record<string, string> {
+  const objects = loadAll(release.manifest) as (Service | null | undefined)[];
+  return objects.find((object) => object?.kind === "Service" && object.metadata.name === service)?.spec.selector ?? {};
+}
+
+function secondsUntil(deadline: number): number {
+  return Math.max(1, Math.ceil((deadline - Date.now()) / 1000));
+}

@@ -1,0 +1,38 @@
+import { deploy } from "../act/deploy.ts";
+import type { GlobalOptions } from "../command-line.ts";
+import { ExitCode } from "../exit-codes.ts";
+import { observeRelease, requireRelease } from "../observe/release-state.ts";
+import type { Outcome } from "../output.ts";
+import { renderOperation } from "../report/render-operation.ts";
+import { operate, timeoutSeconds } from "../run-command.ts";
+
+export interface FlagOptions extends GlobalOptions {
+  chart: string;
+  flag: string;
+  rollback: boolean;
+}
+
+/** Deploys what is live with one flag changed, and nothing else. */
+export async function runFlag(options: FlagOptions, value: "true" | "false", signal: AbortSignal): Promise<Outcome> {
+  return await operate(options, `${options.flag}=${value} ${options.release}`, signal, async (context) => {
+    const { facts } = requireRelease(await observeRelease(context.kube, context.release));
+    const now = facts.flags[options.flag] ?? "false";
+    if (now === value) {
+      const text = `${options.flag} is already ${value}`;
+      return {
+        exit: ExitCode.ok,
+        text: `✓ ${text}\n`,
+        json: { schemaVersion: 1, kind: "flag", changed: false, summary: text },
+      };
+    }
+    const report = await deploy(context, {
+      input: { chart: options.chart, files: [], set: [], setString: [`flags.${options.flag}=${value}`] },
+      reuseValues: true,
+      skipPreflight: false,
+      rollback: options.rollback,
+      createNamespace: false,
+      timeoutSeconds: timeoutSeconds(options),
+    });
+    return { exit: report.exit, text: renderOperation(report), json: report };
+  });
+}

@@ -1,0 +1,78 @@
+import { holderOf, type Kube, resources } from "@safe-deploy/kube";
+import { stateOf } from "../act/process-identity.ts";
+import type { GlobalOptions } from "../command-line.ts";
+import { chartLabel } from "../domain/helm-release.ts";
+import { releaseStatus } from "../domain/release-status.ts";
+import { observeRelease, podsInOrder, type ReleaseState, requireRelease } from "../observe/release-state.ts";
+import { leaseName } from "../act/operation-lock.ts";
+import type { Outcome } from "../output.ts";
+import { connect } from "../run-command.ts";
+import { podLine } from "../ui/pod-line.ts";
+
+export async function runStatus(options: GlobalOptions, signal: AbortSignal): Promise<Outcome> {
+  const { kube, release, address } = await connect(options, signal);
+  const state = await observeRelease(kube, release);
+  return describe(state, await isHeld(kube, release), address);
+}
+
+/** Whether a ctl that is not known to be dead holds the release. */
+export async function isHeld(kube: Kube, release: string): Promise<boolean> {
+  const lease = await kube.get(resources.Lease, leaseName(release));
+  const holder = lease === undefined ? undefined : holderOf(lease);
+  if (holder === undefined || holder.expiresAt.getTime() <= kube.serverNow()) return false;
+  return stateOf(holder.about["process"] ?? "") !== "gone";
+}
+
+export function describe(state: ReleaseState, operationRuns: boolean, address: string): Outcome {
+  const { facts, newest } = requireRelease(state);
+  const { live, operation } = state;
+  const status = releaseStatus({ newest, verdict: live?.entry, workload: state.workload, operationRuns });
+  const left = operation !== undefined && !operationRuns ? operation : undefined;
+  const pods = podsInOrder(state.workload).map(podLine);
+  const marks = { verified: "✓", inProgress: "…", failed: "✗", unverified: "?" } as const;
+  const row = (name: string, value: string) => `  ${`${name}:`.padEnd(12)}${value}`;
+  const flags = Object.entries(facts.flags).map(([name, value]) => `${name}=${value}`);
+  const next = nextCommand(status.state, left !== undefined, address);
+  const lines = [
+    `${marks[status.state]} ${state.release} in ${state.namespace}: ${status.state === "inProgress" ? "in progress" : status.state}: ${status.why}`,
+    row("revision", `${newest.version} (${newest.info.status}), chart ${chartLabel(newest)}`),
+    row("image", live?.image ?? "none"),
+    row("digest", live?.digest ?? "no pod has run yet"),
+    row("config", facts.configMap),
+    ...(flags.length > 0 ? [row("flags", flags.join(" "))] : []),
+    row("pods", pods.length === 0 ? "none" : ""),
+    ...pods.map(
+      (pod) =>
+        `    ${pod.ready ? "●" : "○"} ${pod.isNew ? "new" : "old"}  ${pod.name}  ${pod.state}${pod.restarts > 0 ? `  ${pod.restarts} restarts` : ""}`,
+    ),
+    ...(left === undefined ? [] : [row("left over", `a ${left.kind} of ${left.startedAt} that was interrupted`)]),
+    ...(next === undefined ? [] : [row("next", next)]),
+  ];
+  return {
+    exit: status.exit,
+    text: `${lines.join("\n")}\n`,
+    json: {
+      schemaVersion: 1,
+      kind: "status",
+      release: state.release,
+      namespace: state.namespace,
+      state: status.state,
+      why: status.why,
+      helm: { revision: newest.version, status: newest.info.status, chart: chartLabel(newest) },
+      live: live === undefined ? null : { image: live.image, digest: live.digest ?? null, content: live.content },
+      configMap: facts.configMap,
+      flags: facts.flags,
+      verdict: live?.entry ?? null,
+      pods,
+      interrupted: left ?? null,
+    },
+  };
+}
+
+function nextCommand(state: string, isLeft: boolean, address: string): string | undefined {
+  if (isLeft) return `run the interrupted command again, or: ctl rollback ${address}`;
+  if (state === "inProgress") return `ctl wait ${address}`;
+  if (state === "failed") return `ctl rollback ${address}`;
+  if (state === "unverified") return `ctl smoke ${address}`;
+  return undefined;
+}

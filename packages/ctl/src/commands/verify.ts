@@ -1,0 +1,66 @@
+import { readFile } from "node:fs/promises";
+import { type CheckSpec, parseChecks, renderText, runChecks } from "@safe-deploy/smoke";
+import { parseFacts, type ReleaseFacts } from "../domain/facts.ts";
+import { CtlError } from "../errors.ts";
+import { ExitCode } from "../exit-codes.ts";
+import type { Outcome } from "../output.ts";
+import { verifyRelease } from "../verify/verify-release.ts";
+
+export interface VerifyOptions {
+  facts: string;
+  checks: string;
+  checksOnly: boolean;
+}
+
+/** What the chart's hooks run, inside the cluster. */
+export async function runVerify(options: VerifyOptions, signal: AbortSignal): Promise<Outcome> {
+  const facts = await readInput(options.facts, parseFacts);
+  const checks = await readInput(options.checks, parseChecks);
+  if (options.checksOnly) return await runChecksOnly(facts, checks, signal);
+
+  const { Kube } = await import("@safe-deploy/kube");
+  const kube = await Kube.connect({ namespace: facts.namespace, fieldManager: "ctl-verify" });
+  const outcome = await verifyRelease(kube, facts, checks, {
+    signal,
+    say: (line) => process.stderr.write(`${line}\n`),
+  });
+  if (outcome.verdict === "fail") {
+    return {
+      exit: ExitCode.notRestored,
+      text: `✗ ${facts.release} revision ${facts.revision} is not good: ${outcome.why}\n`,
+      json: { schemaVersion: 1, kind: "verify", ...outcome },
+    };
+  }
+  const collected = outcome.collected.length > 0 ? `; collected config ${outcome.collected.join(", ")}` : "";
+  return {
+    exit: ExitCode.ok,
+    text: `${renderText(outcome.checks)}✓ ${facts.release} revision ${facts.revision} is verified (ledger entry ${outcome.entry.number}${collected})\n`,
+    json: { schemaVersion: 1, kind: "verify", ...outcome },
+  };
+}
+
+async function runChecksOnly(facts: ReleaseFacts, checks: CheckSpec, signal: AbortSignal): Promise<Outcome> {
+  const report = await runChecks(checks, { baseUrl: facts.baseUrl, signal });
+  return {
+    exit: report.outcome === "passed" ? ExitCode.ok : ExitCode.notRestored,
+    text: renderText(report),
+    json: { kind: "checks", ...report },
+  };
+}
+
+async function readInput<T>(file: string, parse: (text: string) => T): Promise<T> {
+  let text: string;
+  try {
+    text = await readFile(file, "utf8");
+  } catch (error) {
+    throw new CtlError("CTL_E_USAGE", `${file} cannot be read: ${(error as Error).message}`, {
+      next: "the chart's verify hook mounts both files",
+      cause: error,
+    });
+  }
+  try {
+    return parse(text);
+  } catch (error) {
+    throw new CtlError("CTL_E_USAGE", `${file}: ${(error as Error).message}`, { cause: error });
+  }
+}

@@ -1,0 +1,64 @@
+/** What the chart tells the verification about the release; rendered by the chart into `release.json`. */
+export interface ReleaseFacts {
+  schemaVersion: 1;
+  release: string;
+  namespace: string;
+  /** Helm's revision; always 1 where no Helm release is kept, such as under Argo CD. */
+  revision: number;
+  /** `myapp-0.1.0` */
+  chart: string;
+  workload: { kind: "Deployment"; name: string };
+  /** Name of the main container. */
+  container: string;
+  /** Labels that select every pod of the workload. */
+  selector: Record<string, string>;
+  service: { name: string; port: number };
+  /** Where the declared checks are sent. */
+  baseUrl: string;
+  /** As spelled in the pod template. */
+  image: string;
+  /** Hash of the config version. */
+  config: string;
+  configMap: string;
+  secret: string;
+  flags: Record<string, string>;
+  schema: string | null;
+  deadlineSeconds: number;
+  /** How many entries the ledger keeps. */
+  ledgerKeep: number;
+}
+
+export const factsFile = "release.json";
+export const checksFile = "checks.json";
+
+/** @throws Error that names the first field that is missing or of another type. */
+export function parseFacts(text: string): ReleaseFacts {
+  const value: unknown = JSON.parse(text);
+  if (value === null || typeof value !== "object") throw new Error(`${factsFile}: not an object`);
+  const facts = value as Record<string, unknown>;
+  const wanted: Record<string, string> = {
+    release: "string",
+    namespace: "string",
+    revision: "number",
+    chart: "string",
+    workload: "object",
+    container: "string",
+    selector: "object",
+    service: "object",
+    baseUrl: "string",
+    image: "string",
+    configMap: "string",
+    secret: "string",
+    flags: "object",
+    deadlineSeconds: "number",
+    ledgerKeep: "number",
+  };
+  if (facts["schemaVersion"] !== 1) {
+    throw new Error(`${factsFile}: schemaVersion is ${JSON.stringify(facts["schemaVersion"])}; this ctl reads 1`);
+  }
+  for (const [field, type] of Object.entries(wanted)) {
+    if (typeof facts[field] !== type)
+      throw new Error(`${factsFile}: ${field} is not ${type === "object" ? "an" : "a"} ${type}`);
+  }
+  return value as ReleaseFacts;
+}

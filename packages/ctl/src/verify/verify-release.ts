@@ -1,0 +1,128 @@
+import type { Kube } from "@safe-deploy/kube";
+import { type CheckReport, type CheckSpec, renderText, runChecks } from "@safe-deploy/smoke";
+import { contentId, digestOf } from "../domain/content.ts";
+import { diagnose, type Fault } from "../domain/diagnose.ts";
+import type { ReleaseFacts } from "../domain/facts.ts";
+import type { LedgerEntry } from "../domain/ledger.ts";
+import { runningImageId, servesAlone, type WorkloadSnapshot } from "../domain/serving.ts";
+import { followWorkload } from "../observe/follow-workload.ts";
+import { collectConfig } from "./collect-config.ts";
+import { recordVerdict } from "./record-verdict.ts";
+import { readLedger } from "../observe/release-state.ts";
+
+export type VerifyOutcome =
+  | { verdict: "pass"; entry: LedgerEntry; collected: string[]; checks: CheckReport }
+  | { verdict: "fail"; why: string; fault?: Fault; checks?: CheckReport; entry: LedgerEntry | undefined };
+
+export interface VerifyOptions {
+  signal: AbortSignal;
+  /** One line of progress. */
+  say: (line: string) => void;
+}
+
+/**
+ * Decides whether the release that was just applied is good: its template alone serves, and the declared checks pass.
+ * Writes the verdict into the ledger and, after a pass, deletes the config versions that nothing needs any more.
+ * A release that another one replaces meanwhile is not judged at all.
+ */
+export async function verifyRelease(
+  kube: Kube,
+  facts: ReleaseFacts,
+  checks: CheckSpec,
+  { signal, say }: VerifyOptions,
+): Promise<VerifyOutcome> {
+  const deadline = Date.now() + facts.deadlineSeconds * 1000;
+  const served = await untilServing(kube, facts, deadline, { signal, say });
+  const template = served.workload.deployment?.spec.template;
+  if (served.superseded || template === undefined) {
+    return { verdict: "fail", why: served.why ?? "the workload is gone", entry: undefined };
+  }
+
+  const record = async (verdict: "pass" | "fail", why: string, workload: WorkloadSnapshot) => {
+    const digest = digestOf(runningImageId(workload, facts.container)) ?? digestOf(facts.image);
+    return await recordVerdict(kube, facts, {
+      verdict,
+      why,
+      by: "verify",
+      image: facts.image,
+      digest,
+      content: contentId(template, digest),
+    });
+  };
+
+  if (served.why !== undefined) {
+    const entry = await record("fail", served.why, served.workload);
+    return { verdict: "fail", why: served.why, entry, ...(served.fault === undefined ? {} : { fault: served.fault }) };
+  }
+
+  say(`${checks.checks.length} declared ${checks.checks.length === 1 ? "check" : "checks"} against ${facts.baseUrl}`);
+  const report = await runChecks(checks, { baseUrl: facts.baseUrl, signal });
+  signal.throwIfAborted();
+  if (report.outcome !== "passed") {
+    const why = failedChecks(report);
+    return { verdict: "fail", why, checks: report, entry: await record("fail", why, served.workload) };
+  }
+
+  // The checks took time: what serves now must still be this template alone.
+  const after = await untilServing(kube, facts, deadline, { signal, say, template });
+  if (after.why !== undefined) {
+    const entry = after.superseded ? undefined : await record("fail", after.why, after.workload);
+    return {
+      verdict: "fail",
+      why: after.why,
+      checks: report,
+      entry,
+      ...(after.fault === undefined ? {} : { fault: after.fault }),
+    };
+  }
+  const entry = await record("pass", "it alone serves, and every declared check passed", after.workload);
+  const collected = await collectConfig(kube, facts, await readLedger(kube, facts.release));
+  return { verdict: "pass", entry, collected, checks: report };
+}
+
+interface Served {
+  workload: WorkloadSnapshot;
+  /** Undefined when the template alone serves. */
+  why?: string;
+  fault?: Fault;
+  superseded: boolean;
+}
+
+async function untilServing(
+  kube: Kube,
+  facts: ReleaseFacts,
+  deadline: number,
+  o: VerifyOptions & { template?: unknown },
+): Promise<Served> {
+  let template: string | undefined = o.template === undefined ? undefined : JSON.stringify(o.template);
+  let said = "";
+  let last: { workload: WorkloadSnapshot; waitingFor: string } | undefined;
+  for await (const { workload, events, now, wakeAt } of followWorkload(kube, facts, { signal: o.signal, deadline })) {
+    const present = JSON.stringify(workload.deployment?.spec.template);
+    template ??= present;
+    if (present !== template) {
+      return { workload, superseded: true, why: "another release was applied meanwhile; this one was not judged" };
+    }
+    const serving = servesAlone(workload);
+    if (serving.done) return { workload, superseded: false };
+    const diagnosis = diagnose(workload, events, now);
+    if (diagnosis.fault !== undefined) {
+      const { fault } = diagnosis;
+      return { workload, superseded: false, fault, why: `${fault.kind}: ${fault.subject}: ${fault.message}` };
+    }
+    if (diagnosis.lookAgainAt !== undefined) wakeAt(diagnosis.lookAgainAt);
+    if (serving.waitingFor !== said) o.say(`waiting for ${serving.waitingFor}`);
+    said = serving.waitingFor;
+    last = { workload, waitingFor: serving.waitingFor };
+  }
+  return {
+    workload: last?.workload ?? { deployment: undefined, replicaSets: [], pods: [], endpoints: [] },
+    superseded: false,
+    why: `the deadline of ${facts.deadlineSeconds} s passed; still waiting for ${last?.waitingFor ?? "the API server's first answer"}`,
+  };
+}
+
+export function failedChecks(report: CheckReport): string {
+  const names = report.checks.filter((check) => check.status !== "passed").map((check) => check.name);
+  return `declared ${names.length === 1 ? "check" : "checks"} failed: ${names.join(", ")}\n${renderText(report)}`;
+}
