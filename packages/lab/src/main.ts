@@ -25,6 +25,11 @@ program
   .action(async () => (await import("./commands/down.ts")).down());
 
 program
+  .command("reset")
+  .description("delete every namespace that is not the cluster's own or an add-on's; the cluster stays")
+  .action(async () => (await import("./commands/reset.ts")).reset());
+
+program
   .command("status")
   .description("what runs, and what does not and why")
   .addOption(new Option("-o, --output <format>").choices(["text", "json"]).default("text"))
@@ -55,18 +60,12 @@ program
     process.exitCode = await (await import("./commands/exec.ts")).exec(command);
   });
 
-process.once("SIGINT", () => {
-  process.stderr.write(
-    "\nlab: interrupted. What was started goes on; the same command continues, `lab down` removes.\n",
-  );
-  process.exit(130);
-});
-
 try {
   await program.parseAsync();
 } catch (error) {
-  const known = error instanceof LabError;
-  process.stderr.write(`lab: ${known ? error.message : ((error as Error).stack ?? String(error))}\n`);
-  if (known && error.hint) process.stderr.write(`  ${error.hint}\n`);
-  process.exit(known ? error.exitCode : exitCodes.unexpected);
+  const { message, stack, hint, exitCode, name } = error as LabError;
+  const isForPeople = error instanceof LabError || name === "KubeError";
+  process.stderr.write(`lab: ${isForPeople ? message : (stack ?? String(error))}\n`);
+  if (isForPeople && hint) process.stderr.write(`  ${hint}\n`);
+  process.exit(exitCode ?? exitCodes.unexpected);
 }
