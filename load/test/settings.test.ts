@@ -1,0 +1,44 @@
+import { describe, expect, test } from "vitest";
+import { readSettings } from "../lib/settings.ts";
+
+const defaults = { rate: 50, duration: "30s", paths: "/version" };
+
+describe("a scenario's settings", () => {
+  test("come from the environment, and from the scenario where that says nothing", () => {
+    expect(readSettings({ BASE_URL: "http://127.0.0.1:8080/" }, defaults)).toEqual({
+      baseUrl: "http://127.0.0.1:8080",
+      rate: 50,
+      durationSeconds: 30,
+      paths: ["/version"],
+      connections: "new",
+    });
+    const env = { BASE_URL: "https://a.b/c", RATE: "7", DURATION: "1h2m3s", PATHS: "/a, /b?x=1", CONNECTIONS: "reuse" };
+    expect(readSettings(env, defaults)).toEqual({
+      baseUrl: "https://a.b/c",
+      rate: 7,
+      durationSeconds: 3723,
+      paths: ["/a", "/b?x=1"],
+      connections: "reuse",
+    });
+  });
+
+  test.each([
+    ["BASE_URL", ""],
+    ["BASE_URL", "ftp://a"],
+    ["BASE_URL", "http://a/?b=1"],
+    ["RATE", "0"],
+    ["RATE", "1.5"],
+    ["RATE", "many"],
+    ["RATE", ""],
+    ["DURATION", "30"],
+    ["DURATION", ""],
+    ["DURATION", "0s"],
+    ["DURATION", "25h"],
+    ["PATHS", "a"],
+    ["PATHS", "/a,"],
+    ["CONNECTIONS", "some"],
+  ])("are refused with %s=%j", (name, value) => {
+    const env = { BASE_URL: "http://a", [name]: value };
+    expect(() => readSettings(env, defaults)).toThrow(`The load cannot start:\n  ${name} `);
+  });
+});
