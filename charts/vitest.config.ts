@@ -1,3 +1,5 @@
 import { defineProject } from "../vitest.shared.ts";
 
-export default defineProject("charts");
+const project = defineProject("charts", { testTimeout: 60_000 });
+
+export default { ...project, test: { ...project.test, globalSetup: "test/support/global-setup.ts" } };

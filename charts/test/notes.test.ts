@@ -1,0 +1,70 @@
+import { describe, expect, test } from "vitest";
+import { CHART, runHelm, type Values } from "./support/helm.ts";
+import { withImages } from "./support/values.ts";
+
+/** What `helm install` tells its user, without a cluster. */
+async function notes(values: Values): Promise<string> {
+  const args = ["install", "shop", CHART, "--namespace", "market", "--dry-run=client", "--values", "-"];
+  const output = await runHelm(4, args, JSON.stringify(withImages(values)));
+  return output.slice(output.indexOf("NOTES:"));
+}
+
+describe("the notes after an install", () => {
+  test("say the next commands with the release's own names", async () => {
+    const text = await notes({});
+    for (const command of [
+      "pnpm ctl status -n market --release shop",
+      "pnpm ctl history -n market --release shop",
+      "pnpm ctl rollback -n market --release shop",
+      "kubectl logs -n market job/shop-myapp-verify",
+      "helm test shop -n market --logs",
+      "kubectl port-forward -n market service/shop-myapp 8080:80",
+    ]) {
+      expect(text).toContain(`  ${command}`);
+    }
+  });
+
+  test("say what runs, with which config, and what decides whether it is good", async () => {
+    const text = await notes({});
+    expect(text).toMatch(/registry\.local\/myapp:v1 as shop-myapp in market, config [0-9a-f]{10}\./);
+    expect(text).toContain("this version alone must serve within 300 s, and 1 check must pass");
+  });
+
+  test("leave out what belongs to the verify hook when it is off, and warn", async () => {
+    const text = await notes({ verify: { enabled: false } });
+    expect(text).not.toMatch(/helm test|ctl history|-verify/);
+    expect(text).toMatch(/Warnings:\n {2}- verify\.enabled is false/);
+  });
+
+  test("point to the Ingress where there is one", async () => {
+    const hosts = [{ host: "shop.example.com" }];
+    const plain = await notes({ ingress: { enabled: true, hosts } });
+    const tls = await notes({ ingress: { enabled: true, hosts, tls: [{ hosts: ["shop.example.com"] }] } });
+    expect(plain).toContain("  curl http://shop.example.com/\n");
+    expect(tls).toContain("  curl https://shop.example.com/\n");
+    expect(plain).not.toContain("port-forward");
+  });
+
+  test("have no warnings by default", async () => {
+    expect(await notes({})).not.toContain("Warnings");
+  });
+
+  test.each<[Values, RegExp]>([
+    [{ image: { tag: "latest" } }, /image\.tag is latest/],
+    [{ replicaCount: 1 }, /One replica/],
+    [{ strategy: { type: "Recreate" } }, /strategy\.type is Recreate/],
+    [{ probes: { readiness: null } }, /probes\.readiness is unset/],
+    [{ preStop: { sleepSeconds: 0 } }, /preStop\.sleepSeconds is 0/],
+    [{ pdb: { maxUnavailable: 0 } }, /pdb\.maxUnavailable is 0/],
+    [{ existingSecret: "db" }, /existingSecret: the content of db is not part of the config version/],
+  ])("warn of %j", async (values, expected) => {
+    const text = await notes(values);
+    expect(text.match(/^ {2}- .*/gm)).toEqual([expect.stringMatching(expected)]);
+  });
+
+  test("say how to remove what an uninstall leaves, in this release only", async () => {
+    const text = await notes({});
+    expect(text).toContain("-n market -l app.kubernetes.io/name=myapp,app.kubernetes.io/instance=shop");
+    expect(text).toContain("-n market -l safe-deploy.dev/ledger=shop");
+  });
+});
