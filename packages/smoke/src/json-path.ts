@@ -5,7 +5,7 @@ export type JsonPath = (string | number)[];
  * Undefined when the text is no path.
  */
 export function parseJsonPath(text: string): JsonPath | undefined {
-  const step = /(?:^|\.)([^.[\]"\s]+)|\[(\d+)\]|\["((?:[^"\\]|\\.)*)"\]/y;
+  const step = /(?:^|(?<=.)\.)([^.[\]"\s]+)|\[(\d+)\]|\["((?:[^"\\]|\\.)*)"\]/y;
   const path: JsonPath = [];
   while (step.lastIndex < text.length) {
     const match = step.exec(text);

@@ -65,10 +65,10 @@ function readCheck(reader: Reader, value: unknown, path: string): Check | undefi
   if (fields === undefined) return undefined;
   const name = reader.text(fields.name, `${path}.name`);
   const request = readRequest(reader, fields.request, `${path}.request`);
-  const expect = readExpectation(reader, fields.expect ?? {}, `${path}.expect`);
-  const repeat = readRepeat(reader, fields.repeat ?? {}, `${path}.repeat`);
-  const retry = readRetry(reader, fields.retry ?? {}, `${path}.retry`);
-  const dependsOn = readTexts(reader, fields.dependsOn ?? [], `${path}.dependsOn`);
+  const expect = readExpectation(reader, orDefault(fields.expect, {}), `${path}.expect`);
+  const repeat = readRepeat(reader, orDefault(fields.repeat, {}), `${path}.repeat`);
+  const retry = readRetry(reader, orDefault(fields.retry, {}), `${path}.retry`);
+  const dependsOn = readTexts(reader, orDefault(fields.dependsOn, []), `${path}.dependsOn`);
   if (request?.method === "HEAD" && expect !== undefined && assertsBody(expect)) {
     reader.problem(`${path}.expect`, "asserts a body, but the answer to HEAD has none");
   }
@@ -81,12 +81,12 @@ function readRequest(reader: Reader, value: unknown, path: string): CheckRequest
   const known = ["method", "path", "headers", "body", "timeout", "followRedirects"];
   const fields = reader.object(value, path, known);
   if (fields === undefined) return undefined;
-  const method = readMethod(reader, fields.method ?? "GET", `${path}.method`);
+  const method = readMethod(reader, orDefault(fields.method, "GET"), `${path}.method`);
   const target = readPath(reader, fields.path, `${path}.path`);
-  const headers = readRequestHeaders(reader, fields.headers ?? {}, `${path}.headers`);
+  const headers = readRequestHeaders(reader, orDefault(fields.headers, {}), `${path}.headers`);
   const timeoutMs =
     fields.timeout === undefined ? DEFAULT_TIMEOUT_MS : reader.duration(fields.timeout, `${path}.timeout`);
-  const followRedirects = reader.boolean(fields.followRedirects ?? false, `${path}.followRedirects`);
+  const followRedirects = reader.boolean(orDefault(fields.followRedirects, false), `${path}.followRedirects`);
   const body = fields.body === undefined ? undefined : readBody(reader, fields.body, `${path}.body`);
   if (fields.body !== undefined && (method === "GET" || method === "HEAD")) {
     reader.problem(`${path}.body`, `is not possible with ${method}; set method to POST, PUT, PATCH or DELETE`);
@@ -152,13 +152,13 @@ function readExpectation(reader: Reader, value: unknown, path: string): Expectat
   const known = ["status", "headers", "json", "jsonPath", "bodyContains", "latencyMs"];
   const fields = reader.object(value, path, known);
   if (fields === undefined) return undefined;
-  const status = readStatus(reader, fields.status ?? "2xx", `${path}.status`);
-  const headers = readExpectedHeaders(reader, fields.headers ?? {}, `${path}.headers`);
-  const jsonPath = readExpectedPaths(reader, fields.jsonPath ?? {}, `${path}.jsonPath`);
+  const status = readStatus(reader, orDefault(fields.status, "2xx"), `${path}.status`);
+  const headers = readExpectedHeaders(reader, orDefault(fields.headers, {}), `${path}.headers`);
+  const jsonPath = readExpectedPaths(reader, orDefault(fields.jsonPath, {}), `${path}.jsonPath`);
   const bodyContains =
     typeof fields.bodyContains === "string"
       ? readTexts(reader, [fields.bodyContains], `${path}.bodyContains`)
-      : readTexts(reader, fields.bodyContains ?? [], `${path}.bodyContains`);
+      : readTexts(reader, orDefault(fields.bodyContains, []), `${path}.bodyContains`);
   const latencyMs =
     fields.latencyMs === undefined ? undefined : reader.number(fields.latencyMs, `${path}.latencyMs`, 1, 3_600_000);
   if (status === undefined || headers === undefined || jsonPath === undefined || bodyContains === undefined) {
@@ -249,10 +249,10 @@ function readExpected(reader: Reader, value: unknown, path: string): Expected | 
 function readRepeat(reader: Reader, value: unknown, path: string): Check["repeat"] | undefined {
   const fields = reader.object(value, path, ["times", "atLeast", "concurrency"]);
   if (fields === undefined) return undefined;
-  const times = reader.integer(fields.times ?? 1, `${path}.times`, 1, MAX_TIMES);
+  const times = reader.integer(orDefault(fields.times, 1), `${path}.times`, 1, MAX_TIMES);
   const atLeast =
     fields.atLeast === undefined ? times : reader.integer(fields.atLeast, `${path}.atLeast`, 1, MAX_TIMES);
-  const concurrency = reader.integer(fields.concurrency ?? 1, `${path}.concurrency`, 1, MAX_CONCURRENCY);
+  const concurrency = reader.integer(orDefault(fields.concurrency, 1), `${path}.concurrency`, 1, MAX_CONCURRENCY);
   if (times === undefined || atLeast === undefined || concurrency === undefined) return undefined;
   if (atLeast > times) {
     return reader.problem(`${path}.atLeast`, `is ${atLeast}, more than the ${times} requests of times`);
@@ -263,8 +263,8 @@ function readRepeat(reader: Reader, value: unknown, path: string): Check["repeat
 function readRetry(reader: Reader, value: unknown, path: string): Check["retry"] | undefined {
   const fields = reader.object(value, path, ["attempts", "backoff"]);
   if (fields === undefined) return undefined;
-  const attempts = reader.integer(fields.attempts ?? 1, `${path}.attempts`, 1, MAX_ATTEMPTS);
-  const backoff = readBackoff(reader, fields.backoff ?? {}, `${path}.backoff`);
+  const attempts = reader.integer(orDefault(fields.attempts, 1), `${path}.attempts`, 1, MAX_ATTEMPTS);
+  const backoff = readBackoff(reader, orDefault(fields.backoff, {}), `${path}.backoff`);
   return attempts === undefined || backoff === undefined ? undefined : { attempts, ...backoff };
 }
 
@@ -312,4 +312,9 @@ function refuseBadNames(reader: Reader, list: unknown[]): void {
     const first = firstWith.get(cycle[0]!);
     reader.problem(`checks[${first}].dependsOn`, `closes a circle, so none of it could run: ${cycle.join(" -> ")}`);
   }
+}
+
+/** Only what is missing has a default: a key without a value is more likely a slip of indentation, so it is read and refused. */
+function orDefault(value: unknown, fallback: unknown): unknown {
+  return value === undefined ? fallback : value;
 }
