@@ -4,9 +4,10 @@ import { findK6 } from "./k6.ts";
 import { startTarget } from "./target.ts";
 
 let k6: string;
+// Compiling it takes minutes where neither PATH nor the cache has it.
 beforeAll(async () => {
   k6 = await findK6();
-});
+}, 1_200_000);
 
 /** The series summed up again, by "version status". */
 function counted({ series }: LoadResult): Map<string, number> {
