@@ -78,12 +78,8 @@ test("fullnameOverride is the workload's name, and what the Service and the hook
   const rendered = await render(withImages({ fullnameOverride: "checkout" }));
   expect(rendered.deployment.metadata.name).toBe("checkout");
   expect(rendered.get("Service").metadata.name).toBe("checkout");
-  expect(
-    rendered
-      .all("Job")
-      .map((job) => job.metadata.name)
-      .sort(),
-  ).toEqual(["checkout-smoke", "checkout-verify"]);
+  expect(rendered.all("Job").map((job): string => job.metadata.name)).toHaveLength(2);
+  for (const name of ["checkout-smoke", "checkout-verify"]) rendered.get("Job", name);
 });
 
 test("a name that no Service can have is refused with the value to set", async () => {
