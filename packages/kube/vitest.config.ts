@@ -1,3 +1,8 @@
+import { mergeConfig } from "vitest/config";
 import { defineProject } from "../../vitest.shared.ts";
 
-export default defineProject("kube");
+export default mergeConfig(
+  // One test kills the API server that all share.
+  defineProject("kube", { testTimeout: 20_000, fileParallelism: false }),
+  { test: { globalSetup: ["test/global-setup.ts"] } },
+);

@@ -168,6 +168,10 @@ function hintFor(
 ): string | undefined {
   if (status === 401) return credentials();
   if (status === 403) return forbiddenHint(message, target);
+  // The server calls what server-side apply does not understand an internal error.
+  if (message.includes("field not declared in schema")) {
+    return "The object has a field that its kind does not have: check the spelling and the place of the field.";
+  }
   if (status === 409 && causes.some((cause) => cause.reason === "FieldManagerConflict")) {
     return "Another field manager owns these fields. Leave them out of what is applied, or force the apply to take them over.";
   }

@@ -230,7 +230,7 @@ export class Kube {
         options.uid !== undefined &&
         error instanceof KubeError &&
         error.status === 409 &&
-        error.message.includes("UID in precondition");
+        /UID in (?:the )?precondition/.test(error.message);
       if (isNotFound(error) || otherUid) return false;
       throw error;
     }

@@ -21,7 +21,7 @@ export interface WatchSource<T extends KubeObject> {
 }
 
 /**
- * How long a refusal (403, 404, 401) is borne after the watch has worked: an API server that has just started refuses
+ * How long a refusal (401, 403, 404) is borne after a watch has worked: an API server that has just started refuses
  * everybody until it has read the roles, and does not know custom resources yet.
  */
 const refusalGraceMs = 10_000;
@@ -41,6 +41,7 @@ export async function* watch<T extends KubeObject>(source: WatchSource<T>): Asyn
   const { signal, transport } = source;
   let version: string | undefined;
   let synced = false;
+  let worked = false;
   let failures = 0;
   let refusedSince: number | undefined;
 
@@ -52,15 +53,19 @@ export async function* watch<T extends KubeObject>(source: WatchSource<T>): Asyn
         synced = true;
         yield { type: "sync", items: listed.items };
       }
-      const opened = performance.now();
-      for await (const event of events<T>(source, version)) {
+      const started = performance.now();
+      const opened = () => {
+        worked = true;
+        source.onTrouble?.(undefined);
+      };
+      for await (const event of events<T>(source, version, opened)) {
         version = event.version;
         failures = 0;
         refusedSince = undefined;
         if (event.change !== undefined) yield event.change;
       }
       // A watch that ended in order is opened again at once, unless it ended as soon as it was opened.
-      if (performance.now() - opened > 1000) failures = 0;
+      if (performance.now() - started > 1000) failures = 0;
       else await pause(backoffMs(failures++), signal);
     } catch (error) {
       if (signal.aborted) return;
@@ -72,7 +77,7 @@ export async function* watch<T extends KubeObject>(source: WatchSource<T>): Asyn
       }
       if (error.status >= 400 && error.status < 500 && error.status !== 429) {
         refusedSince ??= performance.now();
-        if (!synced || performance.now() - refusedSince > refusalGraceMs) throw error;
+        if (!worked || performance.now() - refusedSince > refusalGraceMs) throw error;
       } else if (error.status === 0 && (isFinal(error) || !(synced || transport.reached))) {
         throw error;
       }
@@ -103,7 +108,11 @@ const changeTypes: Record<string, "added" | "modified" | "deleted"> = {
   DELETED: "deleted",
 };
 
-async function* events<T extends KubeObject>(source: WatchSource<T>, version: string): AsyncGenerator<Step<T>> {
+async function* events<T extends KubeObject>(
+  source: WatchSource<T>,
+  version: string,
+  opened: () => void,
+): AsyncGenerator<Step<T>> {
   const { transport, target, signal } = source;
   const seconds = Math.round(watchSeconds * (1 + Math.random() / 4));
   const overdue = new AbortController();
@@ -121,7 +130,7 @@ async function* events<T extends KubeObject>(source: WatchSource<T>, version: st
       target,
       signal: AbortSignal.any([signal, overdue.signal]),
     });
-    source.onTrouble?.(undefined);
+    opened();
     for await (const line of lines(response, transport.server)) {
       const event = parse(line, target);
       if (event.type === "ERROR") throw errorFromWatchEvent(event.object, target, () => transport.refusedHint());
