@@ -1,5 +1,5 @@
 /** Exit codes of the lab's commands; the same numbers as everywhere in the project. */
-export const exitCodes = { done: 0, unexpected: 1, usage: 2, refused: 3, deadline: 4 } as const;
+export const exitCodes = { done: 0, unexpected: 1, usage: 2, refused: 3, deadline: 4, interrupted: 130 } as const;
 
 /**
  * An error whose message is written for the person at the terminal.

@@ -16,13 +16,8 @@ export function listHierarchies(): Hierarchy[] {
     }));
 }
 
-/**
- * Makes the lab's cgroup in every hierarchy (the kubelet wants its cgroupRoot to exist) and returns the
- * cgroup.procs file that tells which processes are the lab's.
- *
- * The components enter one hierarchy only: it is for finding them and everything they start, not for limiting them.
- */
-export function createCgroups(name: string): { procs: string } {
+/** Makes the lab's cgroup in every hierarchy: the kubelet wants its cgroupRoot to exist. */
+export function createCgroups(name: string): void {
   const hierarchies = listHierarchies();
   for (const hierarchy of hierarchies) {
     const directory = path.join(hierarchy.mountPoint, name);
@@ -35,16 +30,28 @@ export function createCgroups(name: string): { procs: string } {
       writeFileSync(path.join(directory, "cpu.shares"), String(1024 * availableParallelism()));
     }
   }
-  const directory = path.join(trackingHierarchy(hierarchies).mountPoint, name, "components");
+}
+
+/**
+ * Makes the cgroup of one component and returns its cgroup.procs: entering it marks a process, and all it starts,
+ * as the lab's. It is for finding them, not for limiting them, and so lies in one hierarchy only.
+ */
+export function createComponentCgroup(name: string, component: string): string {
+  const directory = path.join(trackingHierarchy(listHierarchies()).mountPoint, name, "components", component);
   mkdirSync(directory, { recursive: true });
-  return { procs: path.join(directory, "cgroup.procs") };
+  return path.join(directory, "cgroup.procs");
+}
+
+/** The processes in a cgroup, by its cgroup.procs; none if there is no such cgroup. */
+export function readProcs(file: string): number[] {
+  return readLines(file).map(Number);
 }
 
 /** Every process in the lab's cgroups: its components, their shims, the containers, whatever these started. */
 export function listProcesses(name: string): number[] {
   const pids = new Set<number>();
   for (const directory of cgroupDirectories(name)) {
-    for (const line of readLines(path.join(directory, "cgroup.procs"))) pids.add(Number(line));
+    for (const pid of readProcs(path.join(directory, "cgroup.procs"))) pids.add(pid);
   }
   return [...pids];
 }

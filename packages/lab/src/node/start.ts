@@ -5,14 +5,14 @@ import { LabError, exitCodes } from "../errors.ts";
 import type { Lab } from "../identity.ts";
 import type { Progress } from "../progress.ts";
 import { ensureCertificates, kubeletClientUser } from "./certificates.ts";
-import { createCgroups } from "./cgroups.ts";
+import { createCgroups, createComponentCgroup, readProcs } from "./cgroups.ts";
 import { adminTls, components, enterNamespaces, logFile, type Component, type ComponentName } from "./components.ts";
 import { renderConfigFiles } from "./config-files.ts";
 import { userKubeconfig } from "./kubeconfig.ts";
 import { ensureMountNamespace, mountNamespaceExists } from "./mount-namespace.ts";
 import { ensureNetwork, networkExists } from "./network.ts";
 import { request } from "./probe.ts";
-import { ProcessTable, isAlive, signal, startDetached, waitForEnd, type ProcessRecord } from "./process.ts";
+import { ProcessTable, identify, isAlive, signal, startDetached, waitForEnd, type ProcessRecord } from "./process.ts";
 
 export type StartedNode = {
   nodeIp: string;
@@ -29,7 +29,7 @@ export async function startNode(lab: Lab, kube: Promise<string>, progress: Progr
   mkdirSync(lab.state, { recursive: true, mode: 0o700 });
   mkdirSync(lab.registryData, { recursive: true });
   await stopStrays(lab);
-  const { procs } = createCgroups(lab.cgroup);
+  createCgroups(lab.cgroup);
   const { nodeIp } = await ensureNetwork(lab);
   await progress.step("network, mounts and certificates are in place", async () => {
     await Promise.all([ensureMountNamespace(lab), ensureCertificates(lab, nodeIp)]);
@@ -37,7 +37,7 @@ export async function startNode(lab: Lab, kube: Promise<string>, progress: Progr
   writeConfig(lab, nodeIp);
 
   const ensure = async (pick: (all: ReturnType<typeof components>) => Component, binary: string) =>
-    await ensureRunning(lab, pick(components(lab, nodeIp, binary)), procs, progress);
+    await ensureRunning(lab, pick(components(lab, nodeIp, binary)), progress);
   const etcd = ensure((all) => all.etcd, "");
   const containerd = ensure((all) => all.containerd, "");
   const registryReady = ensure((all) => all.registry, "");
@@ -94,40 +94,63 @@ function writeConfig(lab: Lab, nodeIp: string): void {
   }
 }
 
-async function ensureRunning(lab: Lab, component: Component, cgroup: string, progress: Progress): Promise<void> {
+async function ensureRunning(lab: Lab, component: Component, progress: Progress): Promise<void> {
   const table = new ProcessTable(lab.state);
   const fingerprint = fingerprintOf(component);
   const record = table.read(component.name);
   if (record && isAlive(record)) {
-    if (record.fingerprint === fingerprint && (await component.whyNotReady()) === undefined) return;
-    progress.note(`${component.name}: replacing process ${record.pid}, which ${describe(record, fingerprint)}`);
-    await stop(record);
+    const fault =
+      record.fingerprint === fingerprint
+        ? await whyStillNotReady(component, record)
+        : "it runs with an older configuration";
+    if (fault === undefined) return;
+    progress.note(`${component.name}: replacing process ${record.pid}: ${fault}`);
   }
-  await progress.step(`${component.name} answers`, () => start(lab, component, cgroup, fingerprint, table));
+  await progress.step(`${component.name} answers`, async () => {
+    await stopAll(lab, component);
+    await start(lab, component, fingerprint, table);
+  });
 }
 
-function describe(record: ProcessRecord, fingerprint: string): string {
-  return record.fingerprint === fingerprint ? "does not answer" : "runs with an older configuration";
+/** A process that another `up` has just started gets its time; one that ran for long, a few seconds to catch up. */
+async function whyStillNotReady(component: Component, record: ProcessRecord): Promise<string | undefined> {
+  const age = (Date.now() - Date.parse(record.startedAt)) / 1000;
+  const patience = Math.max(5, 20 - age);
+  const reason = await lastReason(patience, async () => (isAlive(record) ? await component.whyNotReady() : undefined));
+  return reason ?? (isAlive(record) ? undefined : "it has ended");
 }
 
-async function stop(record: ProcessRecord): Promise<void> {
-  signal(record, "SIGTERM");
-  if ((await waitForEnd([record], 5000)).length === 0) return;
-  signal(record, "SIGKILL");
-  await waitForEnd([record], 5000);
+/**
+ * Ends what runs as this component, recorded or not: an `up` that was killed may not have written it down.
+ * containerd's shims stay, because the containers they keep are taken over by the next containerd.
+ */
+async function stopAll(lab: Lab, component: Component): Promise<void> {
+  const processes = readProcs(createComponentCgroup(lab.cgroup, component.name))
+    .filter((pid) => !isShim(pid))
+    .flatMap((pid) => identify(pid) ?? []);
+  for (const id of processes) signal(id, "SIGTERM");
+  const stubborn = await waitForEnd(processes, 5000);
+  for (const id of stubborn) signal(id, "SIGKILL");
+  const left = await waitForEnd(stubborn, 10_000);
+  if (left.length > 0) throw new LabError(`${component.name} (process ${left[0]?.pid}) does not end after SIGKILL`);
 }
 
-async function start(
-  lab: Lab,
-  component: Component,
-  cgroup: string,
-  fingerprint: string,
-  table: ProcessTable,
-): Promise<void> {
+function isShim(pid: number): boolean {
+  try {
+    return path
+      .basename(readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0")[0] ?? "")
+      .startsWith("containerd-shim");
+  } catch {
+    // It has ended.
+    return false;
+  }
+}
+
+async function start(lab: Lab, component: Component, fingerprint: string, table: ProcessTable): Promise<void> {
   const log = logFile(lab, component.name);
   const started = await startDetached({
     command: [...enterNamespaces(lab), ...component.command],
-    cgroup,
+    cgroup: createComponentCgroup(lab.cgroup, component.name),
     log,
     cwd: lab.state,
   });
@@ -144,18 +167,21 @@ async function start(
   });
 }
 
-/** Asks every 50 ms until there is no reason any more; past the deadline the last reason is the error. */
-async function waitUntil(what: string, seconds: number, reason: () => Promise<string | undefined>): Promise<void> {
+async function waitUntil(what: string, seconds: number, whyNot: () => Promise<string | undefined>): Promise<void> {
+  const last = await lastReason(seconds, whyNot);
+  if (last === undefined) return;
+  throw new LabError(`waited ${seconds} s for ${what} to be ready; last seen: ${last}`, {
+    hint: `\`lab logs ${what}\` shows what it does; \`lab up\` again continues.`,
+    exitCode: exitCodes.deadline,
+  });
+}
+
+/** Asks every 50 ms until there is no reason against it any more (undefined) or the time is over (the last reason). */
+async function lastReason(seconds: number, whyNot: () => Promise<string | undefined>): Promise<string | undefined> {
   const deadline = Date.now() + seconds * 1000;
   for (;;) {
-    const last = await reason();
-    if (last === undefined) return;
-    if (Date.now() > deadline) {
-      throw new LabError(`waited ${seconds} s for ${what} to be ready; last seen: ${last}`, {
-        hint: `\`lab logs ${what}\` shows what it does; \`lab up\` again continues.`,
-        exitCode: exitCodes.deadline,
-      });
-    }
+    const reason = await whyNot();
+    if (reason === undefined || Date.now() > deadline) return reason;
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
 }
