@@ -1,0 +1,3 @@
+module lab.local/toolchain/pause
+
+go 1.26.0
