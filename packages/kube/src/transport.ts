@@ -20,7 +20,8 @@ const answerTimeoutMs = 30_000;
 const retryForMs = 15_000;
 
 /**
- * HTTP to one API server with one login, over kept-alive connections.
+ * HTTP to one API server with one login. Reads share kept-alive connections. Every write gets a connection of its own:
+ * one that is kept alive may just have been closed by the server, and then nobody knows whether the write arrived.
  *
  * What is tried again: a read whose connection broke, or that got 429 or 503; and any request whose connection
  * was refused, because it was never sent. A write that may have been sent never is. Before the server has answered once,
@@ -29,7 +30,7 @@ const retryForMs = 15_000;
 export class Transport {
   readonly server: string;
   readonly #login: Login;
-  #agent: { key: string; agent: https.Agent | http.Agent } | undefined;
+  #agents: { key: string; reads: http.Agent; writes: http.Agent } | undefined;
   #reached = false;
   #clockOffsetMs = 0;
 
@@ -137,7 +138,7 @@ export class Transport {
     const outgoing = (url.protocol === "http:" ? http : https).request(url, {
       method: request.method,
       headers,
-      agent: this.#agentFor(url, credentials),
+      agent: this.#agentFor(request.method, url, credentials),
       signal,
     });
     // Keep-alive probes find a peer that is gone without a word; a watch may be silent for minutes.
@@ -171,15 +172,15 @@ export class Transport {
     if (!Number.isNaN(told)) this.#clockOffsetMs = told + 500 - Date.now();
   }
 
-  #agentFor(url: URL, { tls, proxyAgent }: Credentials): http.Agent {
+  #agentFor(method: string, url: URL, { tls, proxyAgent }: Credentials): http.Agent {
     if (proxyAgent !== undefined) return proxyAgent;
     const key = JSON.stringify([tls.ca, tls.cert, tls.key, tls.rejectUnauthorized, tls.servername].map(String));
-    if (this.#agent?.key !== key) {
-      const agent =
-        url.protocol === "http:" ? new http.Agent({ keepAlive: true }) : new https.Agent({ keepAlive: true, ...tls });
-      this.#agent = { key, agent };
+    if (this.#agents?.key !== key) {
+      const make = (keepAlive: boolean) =>
+        url.protocol === "http:" ? new http.Agent({ keepAlive }) : new https.Agent({ keepAlive, ...tls });
+      this.#agents = { key, reads: make(true), writes: make(false) };
     }
-    return this.#agent.agent;
+    return method === "GET" ? this.#agents.reads : this.#agents.writes;
   }
 }
 

@@ -1,10 +1,8 @@
 import { once } from "node:events";
-import { mkdtempSync, writeFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { Kube, type ConfigMap } from "../src/index.ts";
+import { kubeconfig, temporaryFile } from "./kubeconfig-file.ts";
 
 interface Change {
   version: number;
@@ -13,7 +11,7 @@ interface Change {
 }
 
 export type Fault =
-  | { status: number; body?: string; headers?: Record<string, string> }
+  | { status: number; body?: string; headers?: Record<string, string>; cut?: true } // cut: the connection breaks after the body
   | "reset" // the connection breaks before an answer
   | "silence"; // no answer at all
 
@@ -58,17 +56,16 @@ export class FakeApiServer implements AsyncDisposable {
   }
 
   async connect(): Promise<Kube> {
-    const kubeconfig = join(mkdtempSync(join(tmpdir(), "kubeconfig-")), "config");
-    writeFileSync(
-      kubeconfig,
-      JSON.stringify({
-        clusters: [{ name: "fake", cluster: { server: this.url, "insecure-skip-tls-verify": true } }],
-        users: [{ name: "me", user: { token: "my-secret-token" } }],
-        contexts: [{ name: "fake", context: { cluster: "fake", user: "me", namespace: "test" } }],
-        "current-context": "fake",
+    const path = await temporaryFile(
+      kubeconfig({
+        server: this.url,
+        cluster: { "insecure-skip-tls-verify": true },
+        user: { token: "my-secret-token" },
+        context: "fake",
+        namespace: "test",
       }),
     );
-    return Kube.connect({ kubeconfig });
+    return Kube.connect({ kubeconfig: path });
   }
 
   put(name: string, data: Record<string, string>): void {
@@ -204,7 +201,8 @@ export class FakeApiServer implements AsyncDisposable {
       return;
     }
     response.writeHead(fault.status, fault.headers);
-    response.end(fault.body ?? "");
+    if (fault.cut) response.write(fault.body ?? "", () => response.destroy());
+    else response.end(fault.body ?? "");
   }
 }
 
