@@ -60,6 +60,12 @@ program
     process.exitCode = await (await import("./commands/exec.ts")).exec(command);
   });
 
+program
+  .command("tools")
+  .description("build programs of the toolchain and print the directory that holds them")
+  .argument("[names...]", "all without names")
+  .action(async (names: string[]) => (await import("./commands/tools.ts")).tools(names));
+
 try {
   await program.parseAsync();
 } catch (error) {

@@ -4,19 +4,23 @@ import { LabError } from "../errors.ts";
 import { resolveLab, type Lab } from "../identity.ts";
 import { registryPort } from "../node/config-files.ts";
 import { readSubnet } from "../node/network.ts";
-import { toolsDirectory } from "../tools.ts";
+import type { ToolName } from "../toolchain/catalog.ts";
+import { missingTools, toolPath } from "../toolchain/tools.ts";
+
+/** The programs that people use; what is not built yet is left out until `lab tools` builds it. */
+const programs: ToolName[] = ["kubectl", "helm", "helm3", "k6", "kubeconform"];
 
 /** Prints the shell lines that make this cluster the one that kubectl, helm and ctl use. */
-export function env(): void {
+export async function env(): Promise<void> {
   const lab = resolveLab();
-  for (const [name, value] of Object.entries(labEnvironment(lab))) {
+  for (const [name, value] of Object.entries(await labEnvironment(lab))) {
     process.stdout.write(`export ${name}=${quote(value)}\n`);
   }
 }
 
 /** Throws if the lab is not up: half an environment would point at some other cluster. */
-export function labEnvironment(lab: Lab): Record<string, string> {
-  const path = [toolsDirectory(), process.env["PATH"]].filter(Boolean).join(":");
+export async function labEnvironment(lab: Lab): Promise<Record<string, string>> {
+  const path = await pathWithTools();
   const backend = chooseBackend(process.env, lab);
   if (backend.kind === "external") {
     return { ...(backend.kubeconfig ? { KUBECONFIG: backend.kubeconfig } : { LAB: "external" }), PATH: path };
@@ -31,6 +35,14 @@ export function labEnvironment(lab: Lab): Record<string, string> {
     CTL_REGISTRY_MIRRORS: `registry.local=http://${subnet.nodeIp}:${registryPort}`,
     PATH: path,
   };
+}
+
+/** PATH with the lab's programs first; unchanged if they are already there. */
+async function pathWithTools(): Promise<string> {
+  const missing = (await missingTools(programs)).map(({ name }) => name);
+  const directory = await toolPath(programs.filter((name) => !missing.includes(name)));
+  const directories = (process.env["PATH"] ?? "").split(":").filter((entry) => entry !== directory);
+  return [directory, ...directories].join(":");
 }
 
 /** One word for a POSIX shell. */

@@ -13,7 +13,7 @@ import { labEnvironment } from "./env.ts";
  */
 export async function exec(command: string[]): Promise<number> {
   const lab = resolveLab();
-  const environment = { ...process.env, ...labEnvironment(lab) };
+  const environment = { ...process.env, ...(await labEnvironment(lab)) };
   const [program = "", ...args] = command;
   if (chooseBackend(process.env, lab).kind === "external") return await handOver(program, args, environment);
   if (!networkExists(lab)) throw new LabError(`the lab ${lab.name} is not up`, { hint: "`lab up` starts it." });

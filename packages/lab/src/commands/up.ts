@@ -3,27 +3,36 @@ import { takeLock } from "../lock.ts";
 import { findProblems, installPackages, missingPackages, readMachine, refuseIf } from "../machine/requirements.ts";
 import { startNode } from "../node/start.ts";
 import { isAnyRunning } from "../node/status.ts";
-import { ensureKube } from "../tools.ts";
+import type { ToolName } from "../toolchain/catalog.ts";
+import { missingTools, startTools } from "../toolchain/tools.ts";
 import { commandProgress } from "./progress.ts";
 
 export type UpOptions = { install?: boolean; addons: "core" | "all" };
 
+/** What the node and the people in front of it need. */
+const nodeTools = ["pause", "kube", "kubectl", "helm"] as const satisfies ToolName[];
+
 /** Starts or heals the lab. */
 export async function up(o: UpOptions): Promise<void> {
   const lab = resolveLab();
-  const progress = commandProgress("up", { "kube-apiserver answers": 5, "node is Ready": 8, "add-ons are Ready": 40 });
-  if (o.install) {
-    const missing = missingPackages();
-    if (missing.length > 0) await progress.step(`installed ${missing.join(" ")}`, () => installPackages(missing));
+  const labRuns = isAnyRunning(lab);
+  const progress = labRuns
+    ? commandProgress("heal", { "node is Ready": 2 })
+    : commandProgress("up", { "kube-apiserver answers": 5, "node is Ready": 8, "add-ons are Ready": 40 });
+  const missing = missingPackages();
+  if (o.install && missing.length > 0) {
+    await progress.step(`installed ${missing.join(" ")}`, () => installPackages(missing));
   }
-  const machine = await readMachine({ directory: lab.state, toCompile: [], labRuns: isAnyRunning(lab) });
-  refuseIf(findProblems(machine));
+  const toCompile = (await missingTools(nodeTools)).map(({ name }) => name);
+  refuseIf(findProblems(await readMachine({ directory: lab.state, toCompile, labRuns })));
   using _lock = await takeLock(lab.name, {
     purpose: "lab up",
     deadlineSeconds: 1800,
     onWait: (holder) => progress.note(`waiting for ${holder} to end`),
   });
-  const node = await startNode(lab, ensureKube(), progress);
+  const tools = startTools(nodeTools, { onProgress: (line) => progress.note(line) });
+  const node = await startNode(lab, tools.kube, progress);
   await node.nodeReady;
+  progress.save();
   process.stdout.write(`${lab.name} is up at ${node.nodeIp}\n`);
 }

@@ -30,7 +30,9 @@ export function isZombie(stat: string): boolean {
 
 export function identify(pid: number): ProcessId | undefined {
   const stat = readStat(pid);
-  return stat === undefined || isZombie(stat) ? undefined : { pid, startTime: parseStartTime(stat), bootId: bootId() };
+  return stat === undefined || (isZombie(stat) && !hasOtherThreads(pid))
+    ? undefined
+    : { pid, startTime: parseStartTime(stat), bootId: bootId() };
 }
 
 export function isAlive(id: ProcessId): boolean {
@@ -139,6 +141,15 @@ export async function waitForEnd(ids: ProcessId[], deadlineMs: number): Promise<
 /** A proxy or a kubeconfig of the person's own shell must not reach the cluster's components. */
 function environment(): NodeJS.ProcessEnv {
   return { PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", HOME: "/root", LANG: "C.UTF-8" };
+}
+
+/** A process whose first thread has ended keeps its files and ports until the last one has. */
+function hasOtherThreads(pid: number): boolean {
+  try {
+    return readdirSync(`/proc/${pid}/task`).length > 1;
+  } catch {
+    return false;
+  }
 }
 
 function readStat(pid: number): string | undefined {
