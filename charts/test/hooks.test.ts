@@ -34,6 +34,18 @@ describe("every hook", () => {
     });
   });
 
+  test("has its own words printed by Helm when it fails, and those of helm test always", async () => {
+    const rendered = await render(migrating);
+    const policies = rendered
+      .all("Job")
+      .map(({ metadata }) => [metadata.name, metadata.annotations["helm.sh/hook-output-log-policy"]]);
+    expect(Object.fromEntries(policies)).toEqual({
+      "myapp-migrate": "hook-failed",
+      "myapp-verify": "hook-failed",
+      "myapp-smoke": "hook-failed,hook-succeeded",
+    });
+  });
+
   test("never belongs to a rollback, because one that fails leaves the release pending", async () => {
     const rendered = await render({}, { ci: "everything-values.yaml" });
     const events = rendered.hookObjects.flatMap((object) => hook(object).events);

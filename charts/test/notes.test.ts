@@ -17,7 +17,7 @@ describe("the notes after an install", () => {
       "pnpm ctl history -n market --release shop",
       "pnpm ctl rollback -n market --release shop",
       "kubectl logs -n market job/shop-myapp-verify",
-      "helm test shop -n market --logs",
+      "helm test shop -n market",
       "kubectl port-forward -n market service/shop-myapp 8080:80",
     ]) {
       expect(text).toContain(`  ${command}`);

@@ -4,7 +4,8 @@ into a sync wave. A hook runs with its own config, account and rights: before an
 exist, and under Argo CD a sync may be at any point.
 */}}
 
-{{/* Metadata of a hook object. Takes root, name, hook (verify, smoke or migrate), events, weight and labels (optional). */}}
+{{/* Metadata of a hook object. Takes root, name, hook (verify, smoke or migrate), events, weight, labels (optional)
+and when to show its logs (showLogs, optional). */}}
 {{- define "myapp.hookMetadata" -}}
 name: {{ .name }}
 namespace: {{ .root.Release.Namespace }}
@@ -15,6 +16,10 @@ annotations:
   helm.sh/hook: {{ .events }}
   helm.sh/hook-weight: {{ .weight | quote }}
   helm.sh/hook-delete-policy: before-hook-creation
+  {{- with .showLogs }}
+  {{- /* Helm prints the Job's own words: `helm test --logs` knows pods only. */}}
+  helm.sh/hook-output-log-policy: {{ . }}
+  {{- end }}
 {{- end -}}
 
 {{- define "myapp.hookLabels" -}}
