@@ -2,12 +2,14 @@ import { spawn } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { LabError, exitCodes } from "./errors.ts";
+import { cacheDirectory } from "./identity.ts";
 
-const directory = "/run/lock";
+/** Machine-wide for root, who alone runs labs; others only build binaries into a cache of their own. */
+const directory = process.getuid?.() === 0 ? "/run/lock" : path.join(cacheDirectory, "locks");
 const busy = 75;
 
 /**
- * Takes the machine-wide lock of that name, waiting for its holder up to `deadlineSeconds`.
+ * Takes the lock of that name, waiting for its holder up to `deadlineSeconds`.
  *
  * The kernel's flock is held by a small child that lives as long as this process keeps its stdin open,
  * so a killed holder never leaves a stale lock. The file names the holder, for the message to who waits.
@@ -17,10 +19,14 @@ export async function takeLock(
   options: { purpose: string; deadlineSeconds: number; onWait?: (holder: string) => void },
 ): Promise<Disposable> {
   mkdirSync(directory, { recursive: true });
-  const file = path.join(directory, `safe-deploy-${name}.lock`);
+  const file = lockFile(name);
   const held = (await hold(file, 0)) ?? (await waitFor(file, options));
   writeFileSync(file, `${options.purpose} (process ${process.pid})`);
   return held;
+}
+
+export function lockFile(name: string): string {
+  return path.join(directory, `safe-deploy-${name}.lock`);
 }
 
 async function waitFor(

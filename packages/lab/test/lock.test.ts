@@ -4,12 +4,11 @@ import { rmSync } from "node:fs";
 import path from "node:path";
 import { afterEach, expect, test } from "vitest";
 import { LabError } from "../src/errors.ts";
-import { takeLock } from "../src/lock.ts";
+import { lockFile, takeLock } from "../src/lock.ts";
 
 const name = `test-${process.pid}`;
-const file = `/run/lock/safe-deploy-${name}.lock`;
 
-afterEach(() => rmSync(file, { force: true }));
+afterEach(() => rmSync(lockFile(name), { force: true }));
 
 test("a lock that is held is not given to a second one, who is told by whom it is held", async () => {
   using _held = await takeLock(name, { purpose: "lab up", deadlineSeconds: 0 });

@@ -4,6 +4,7 @@ import path from "node:path";
 import { chooseBackend } from "../backend.ts";
 import { LabError } from "../errors.ts";
 import { resolveLab } from "../identity.ts";
+import { requireRoot } from "../machine/requirements.ts";
 import { netnsFile, networkExists } from "../node/network.ts";
 import { labEnvironment } from "./env.ts";
 
@@ -17,6 +18,7 @@ export async function exec(command: string[]): Promise<number> {
   const [program = "", ...args] = command;
   if (chooseBackend(process.env, lab).kind === "external") return await handOver(program, args, environment);
   if (!networkExists(lab)) throw new LabError(`the lab ${lab.name} is not up`, { hint: "`lab up` starts it." });
+  requireRoot("exec");
   // A mount namespace of the program's own, in which only the resolver's file differs.
   const script = 'mount --bind "$0" /etc/resolv.conf && exec "$@"';
   const resolver = path.join(lab.state, "config/exec-resolv.conf");

@@ -112,6 +112,15 @@ export async function installPackages(names: string[]): Promise<void> {
   await run("sh", ["-c", installCommand(names)], { env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" } });
 }
 
+/** Throws a refusal when the command, which touches namespaces, is not run by root. */
+export function requireRoot(command: string): void {
+  if (process.getuid?.() === 0) return;
+  throw refusal(
+    `\`lab ${command}\` works on network namespaces, mounts and cgroups, which needs root`,
+    "Run it as root (sudo -E).",
+  );
+}
+
 /** Throws one refusal (exit code 3) that lists every problem with what to do about it. */
 export function refuseIf(problems: Problem[]): void {
   if (problems.length === 0) return;

@@ -14,10 +14,9 @@ const deadlineMs = 60_000;
 /**
  * Ends and removes everything the lab made on this machine, however far its `up` came and whatever was killed since.
  * Nothing here trusts a record alone: processes are found by the lab's cgroups, mounts by the lab's directory,
- * the network by the lab's name. Returns false if there was nothing.
+ * the network by the lab's name.
  */
-export async function removeNode(lab: Lab, progress: Progress): Promise<boolean> {
-  if (!leavesTraces(lab)) return false;
+export async function removeNode(lab: Lab, progress: Progress): Promise<void> {
   await progress.step("processes ended", () => endProcesses(lab));
   await progress.step("mounts, network and cgroups removed", async () => {
     for (const target of mountsBelow(lab.state, readMounts())) await unmount(target);
@@ -25,10 +24,10 @@ export async function removeNode(lab: Lab, progress: Progress): Promise<boolean>
     await removeAllCgroups(lab);
   });
   await progress.step(`${lab.state} removed`, () => rm(lab.state, { recursive: true, force: true }));
-  return true;
 }
 
-function leavesTraces(lab: Lab): boolean {
+/** Whether anything of the lab is on this machine. */
+export function leavesTraces(lab: Lab): boolean {
   return (
     existsSync(lab.state) ||
     existsSync(netnsFile(lab)) ||
