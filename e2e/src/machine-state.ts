@@ -55,13 +55,17 @@ export function readMachineState(): MachineState {
   return state;
 }
 
-/** Lines "+ kind: what" for what is new in `after` and "- kind: what" for what it lacks; empty when both are alike. */
-export function compareMachineStates(before: MachineState, after: MachineState): string[] {
-  return (Object.keys(before) as (keyof MachineState)[]).flatMap((kind) => [
+/**
+ * Lines "+ kind: what" for what is new in `after` and "- kind: what" for what it lacks; empty when both are alike.
+ * `except` names what changes for other reasons, such as another lab that starts meanwhile.
+ */
+export function compareMachineStates(before: MachineState, after: MachineState, except?: RegExp): string[] {
+  const differences = (Object.keys(before) as (keyof MachineState)[]).flatMap((kind) => [
     ...subtract(after[kind], before[kind]).map((line) => `+ ${kind}: ${line}`),
     // A process of somebody else may have ended meanwhile.
     ...(kind === "processes" ? [] : subtract(before[kind], after[kind]).map((line) => `- ${kind}: ${line}`)),
   ]);
+  return except ? differences.filter((line) => !except.test(line)) : differences;
 }
 
 function subtract(lines: string[], from: string[]): string[] {
@@ -85,12 +89,18 @@ function processes(): string[] {
         const command = readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ").trim();
         // Kernel threads have no command line; a zombie is its parent's to bury.
         if (!command || state === "Z") return [];
-        return parent === "1" || namespaces(pid) !== own ? [`${pid} ${command.slice(0, 200)}`] : [];
+        return parent === "1" || namespaces(pid) !== own ? [`${pid} in ${cgroup(pid)}: ${command.slice(0, 200)}`] : [];
       } catch {
         // It ended while it was being looked at.
         return [];
       }
     });
+}
+
+/** The deepest of the process's cgroups: the one that says whose it is. */
+function cgroup(pid: string): string {
+  const paths = lines(readFileSync(`/proc/${pid}/cgroup`, "utf8")).map((line) => line.split(":").at(-1) ?? "");
+  return paths.toSorted((a, b) => b.length - a.length)[0] ?? "";
 }
 
 function namespaces(pid: string): string {
