@@ -1,4 +1,5 @@
 import type { Context } from "../context.ts";
+import { lastSeenMs } from "@safe-deploy/kube";
 import { diagnose, diagnoseJob, type Diagnosis, type Fault } from "../domain/diagnose.ts";
 import type { ReleaseFacts } from "../domain/facts.ts";
 import type { Job } from "@safe-deploy/kube";
@@ -62,8 +63,8 @@ export async function applyAndWatch(context: Context, child: HelmChild, o: Apply
   if (fault === undefined && o.signal.aborted) return { outcome: "interrupted" };
   if (fault === undefined && helm?.code === 0) return { outcome: "verified", workload };
   fault ??=
-    helm === undefined || !done.signal.aborted ? deadlineFault(last, o) : await helmFault(context, helm, o.facts);
-  return { outcome: "failed", fault, workload, events: eventsOf(fault, last), at: Date.now() };
+    helm === undefined || !done.signal.aborted ? deadlineFault(last, o) : await helmFault(context, helm, o, last);
+  return { outcome: "failed", fault, workload, events: eventsOf(fault, last, context.timeline.startedAt), at: Date.now() };
 }
 
 function diagnoseRelease(seen: FollowedWorkload, o: ApplyOptions): Diagnosis {
@@ -99,8 +100,13 @@ function hasFailed(job: Job): boolean {
   return job.status?.conditions?.some(({ type, status }) => type === "Failed" && status === "True") ?? false;
 }
 
-/** Helm ended badly: because the verification said no, or because the API server refused something. */
-async function helmFault(context: Context, helm: HelmResult, facts: ReleaseFacts): Promise<Fault> {
+/** Helm ended badly: because a hook said no, or because the API server refused something. */
+async function helmFault(
+  context: Context,
+  helm: HelmResult,
+  { facts, jobsBefore }: ApplyOptions,
+  last: FollowedWorkload | undefined,
+): Promise<Fault> {
   const newest = (await readLedger(context.kube, facts.release))[0];
   if (
     newest?.verdict === "fail" &&
@@ -109,7 +115,9 @@ async function helmFault(context: Context, helm: HelmResult, facts: ReleaseFacts
   ) {
     return { kind: "VerificationFailed", subject: `Job/${facts.workload.name}-verify`, message: newest.why };
   }
-  return { kind: "HelmFailed", subject: `Release/${facts.release}`, message: helmWords(helm) };
+  const failed = last?.hooks.jobs.find((job) => !jobsBefore.has(job.metadata.uid ?? "") && hasFailed(job));
+  const fault = failed && last && diagnoseJob(failed, last.hooks.pods, last.events, last.now).fault;
+  return fault ?? { kind: "HelmFailed", subject: `Release/${facts.release}`, message: helmWords(helm) };
 }
 
 function deadlineFault(last: FollowedWorkload | undefined, o: ApplyOptions): Fault {
@@ -122,10 +130,11 @@ function deadlineFault(last: FollowedWorkload | undefined, o: ApplyOptions): Fau
 }
 
 /** The last events of the object that failed, oldest first. */
-function eventsOf(fault: Fault, last: FollowedWorkload | undefined): string[] {
-  const name = fault.subject.slice(fault.subject.indexOf("/") + 1);
-  return (last?.events ?? [])
-    .filter((event) => event.involvedObject.name === name)
-    .slice(-6)
+function eventsOf(fault: Fault, last: FollowedWorkload | undefined, since: number): string[] {
+  const lines = (last?.events ?? [])
+    .filter(({ involvedObject: { kind, name } }) => `${kind}/${name}` === fault.subject)
+    .filter((event) => lastSeenMs(event) >= since - 1000)
+    .sort((a, b) => lastSeenMs(a) - lastSeenMs(b))
     .map((event) => `${event.reason ?? ""}: ${event.message ?? ""}`.trim());
+  return [...new Set(lines)].slice(-6);
 }

@@ -80,6 +80,13 @@ export async function verifyRelease(
   return { verdict: "pass", entry, collected, checks: report };
 }
 
+/**
+ * For how long the template must have served alone before it is tested, in milliseconds. Nodes learn of a Service's new
+ * endpoints a little later than the API server (kube-proxy gathers changes for up to a second); until then a check could
+ * still be answered by a pod of the release before, and pass.
+ */
+const settleMs = 1_500;
+
 interface Served {
   workload: WorkloadSnapshot;
   /** Undefined when the template alone serves. */
@@ -96,6 +103,7 @@ async function untilServing(
 ): Promise<Served> {
   let template: string | undefined = o.template === undefined ? undefined : JSON.stringify(o.template);
   let said = "";
+  let since: number | undefined;
   let last: { workload: WorkloadSnapshot; waitingFor: string } | undefined;
   for await (const { workload, events, now, wakeAt } of followWorkload(kube, facts, { signal: o.signal, deadline })) {
     const present = JSON.stringify(workload.deployment?.spec.template);
@@ -104,7 +112,13 @@ async function untilServing(
       return { workload, superseded: true, why: "another release was applied meanwhile; this one was not judged" };
     }
     const serving = servesAlone(workload);
-    if (serving.done) return { workload, superseded: false };
+    if (serving.done) {
+      since ??= now;
+      if (now >= since + settleMs || o.template !== undefined) return { workload, superseded: false };
+      wakeAt(since + settleMs);
+      continue;
+    }
+    since = undefined;
     const diagnosis = diagnose(workload, events, now);
     if (diagnosis.fault !== undefined) {
       const { fault } = diagnosis;
