@@ -31,6 +31,12 @@ export class Progress {
     this.#write(`${this.#prefix()} ${text}\n`);
   }
 
+  /** A line for a moment that has come; its time is remembered like a step's. */
+  reached(name: string): void {
+    this.#ended[name] = this.elapsed();
+    this.note(name);
+  }
+
   /** Runs a step and prints how long it took. */
   async step<T>(name: string, work: () => Promise<T>): Promise<T> {
     const start = this.elapsed();

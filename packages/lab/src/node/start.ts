@@ -51,18 +51,24 @@ export async function startNode(lab: Lab, kube: Promise<string>, progress: Progr
     await apiReady;
     await ensure((all) => all[name], await kube);
   };
+  const registered = (async () => {
+    await containerd;
+    await kubernetes("kubelet");
+    await waitUntil("kubelet", 60, async () => (await readNode(lab, nodeIp)).missing);
+  })();
   const nodeReady = (async () => {
     await Promise.all([
       registryReady,
       kubernetes("kube-controller-manager"),
       kubernetes("kube-scheduler"),
-      kubernetes("kube-proxy"),
-      containerd.then(() => kubernetes("kubelet")),
+      // It asks for its own node first, and when there is none yet, only a second later again.
+      registered.then(() => kubernetes("kube-proxy")),
+      registered.then(() => waitUntil("kubelet", 120, async () => (await readNode(lab, nodeIp)).notReady)),
     ]);
-    await progress.step("node is Ready", () => waitForNode(lab, nodeIp));
+    progress.reached("node is Ready");
   })();
   // Awaited by the caller, perhaps after another of them failed.
-  for (const promise of [registryReady, apiReady, nodeReady]) promise.catch(() => {});
+  for (const promise of [registryReady, apiReady, registered, nodeReady]) promise.catch(() => {});
   return { nodeIp, registryReady, apiReady, nodeReady };
 }
 
@@ -206,15 +212,13 @@ async function allowKubeletAccess(lab: Lab, nodeIp: string): Promise<void> {
   }
 }
 
-async function waitForNode(lab: Lab, nodeIp: string): Promise<void> {
-  await waitUntil("kubelet", 120, async () => {
-    const { status, body } = await request({
-      url: `https://${nodeIp}:6443/api/v1/nodes/${lab.name}`,
-      ...adminTls(lab),
-    });
-    if (status !== 200) return `node ${lab.name} is not registered yet`;
-    return whyNodeNotReady(JSON.parse(body) as NodeStatus);
-  });
+/** Why there is no node object yet, and why the node is not Ready; undefined where there is nothing against it. */
+async function readNode(lab: Lab, nodeIp: string): Promise<{ missing?: string; notReady?: string | undefined }> {
+  const url = `https://${nodeIp}:6443/api/v1/nodes/${lab.name}`;
+  const { status, body } = await request({ url, ...adminTls(lab) });
+  if (status === 200) return { notReady: whyNodeNotReady(JSON.parse(body) as NodeStatus) };
+  const missing = `the API server answers ${status} for node ${lab.name}`;
+  return { missing, notReady: missing };
 }
 
 type NodeStatus = { status: { conditions?: { type: string; status: string; message?: string }[] } };
