@@ -139,7 +139,8 @@ function wordFor(status: number): string {
     400: "BadRequest",
     401: "Unauthorized",
     403: "Forbidden",
-    404: "NotFound",
+    // An object that is not there comes with a Status that says NotFound; without one the whole path is not served.
+    404: "NotServed",
     409: "Conflict",
     410: "Gone",
     422: "Invalid",
@@ -167,6 +168,9 @@ function hintFor(
   credentials: () => string,
 ): string | undefined {
   if (status === 401) return credentials();
+  if (status === 404 && message === "404 page not found") {
+    return "The API server does not serve this: a CustomResourceDefinition may be missing.";
+  }
   if (status === 403) return forbiddenHint(message, target);
   // The server calls what server-side apply does not understand an internal error.
   if (message.includes("field not declared in schema")) {

@@ -344,7 +344,7 @@ export class Kube {
       const own = answer.resources.filter((entry) => !entry.name.includes("/"));
       return new Map(own.map((entry) => [entry.kind, { plural: entry.name, namespaced: entry.namespaced }]));
     } catch (error) {
-      if (isNotFound(error)) return new Map();
+      if (error instanceof KubeError && error.status === 404) return new Map();
       throw error;
     }
   }
@@ -421,7 +421,7 @@ function withQuery(path: string, query: Query): string {
   return text === "" ? path : `${path}?${text}`;
 }
 
-/** Kinds are looked up before the request, so a 404 is about the object, or about its namespace. */
+/** There is no such object; other than that there is no such kind, which a starting server says of custom resources. */
 function isNotFound(error: unknown): boolean {
-  return error instanceof KubeError && error.status === 404;
+  return error instanceof KubeError && error.status === 404 && error.reason === "NotFound";
 }

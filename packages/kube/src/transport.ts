@@ -18,20 +18,24 @@ export interface ApiRequest {
 const answerTimeoutMs = 30_000;
 /** How long requests that were not sent, and reads, are tried again once the server has been reached. */
 const retryForMs = 15_000;
+/** How long after a lost connection a refusal may come from a server that has not read its roles or definitions yet. */
+const startingMs = 10_000;
 
 /**
  * HTTP to one API server with one login. Reads share kept-alive connections. Every write gets a connection of its own:
  * one that is kept alive may just have been closed by the server, and then nobody knows whether the write arrived.
  *
- * What is tried again: a read whose connection broke, or that got 429 or 503; and any request whose connection
- * was refused, because it was never sent. A write that may have been sent never is. Before the server has answered once,
- * a refused connection fails at once: the address is probably wrong.
+ * What is tried again: a read whose connection broke, or that got 429 or 503; any request whose connection was refused,
+ * because it was never sent; and any that is refused for want of a right just after a connection was lost, because
+ * a server that starts has not read the roles yet. A write that may have been done is never sent again. Before the server
+ * has answered once, a refused connection fails at once: the address is probably wrong.
  */
 export class Transport {
   readonly server: string;
   readonly #login: Login;
   #agents: { key: string; reads: http.Agent; writes: http.Agent } | undefined;
   #reached = false;
+  #lostAt = -Infinity;
   #clockOffsetMs = 0;
 
   constructor(login: Login) {
@@ -42,6 +46,15 @@ export class Transport {
   /** Whether the server has answered anything yet. */
   get reached(): boolean {
     return this.#reached;
+  }
+
+  /**
+   * Whether this error may only mean that the server is starting: until it has read the roles it refuses everybody,
+   * and custom resources are not served at once.
+   */
+  mayBeStarting(error: KubeError): boolean {
+    const denied = error.status === 401 || (error.status === 403 && / cannot \S+ resource /.test(error.message));
+    return (denied || error.reason === "NotServed") && performance.now() - this.#lostAt < startingMs;
   }
 
   /** The server's clock, in ms since the epoch, as its last answer told; good to about a second. */
@@ -116,7 +129,8 @@ export class Transport {
     const read = request.method === "GET";
     const notSent = errorCode(error.cause) === "ECONNREFUSED";
     const busy = error.status === 429 || error.status === 503;
-    if (!(notSent || (read && (busy || error.reason === "ConnectionLost")))) return undefined;
+    const starting = this.mayBeStarting(error);
+    if (!(notSent || starting || (read && (busy || error.reason === "ConnectionLost")))) return undefined;
     if (error.retryAfterSeconds !== undefined) return error.retryAfterSeconds * 1000 + Math.random() * 100;
     return backoffMs(attempt);
   }
@@ -157,7 +171,10 @@ export class Transport {
   }
 
   #failure(error: unknown, request: ApiRequest, signal: AbortSignal): unknown {
-    if (!signal.aborted) return errorFromNetwork(error, this.server);
+    if (!signal.aborted) {
+      this.#lostAt = performance.now();
+      return errorFromNetwork(error, this.server);
+    }
     if (signal.reason !== tooLate) return signal.reason;
     const seconds = answerTimeoutMs / 1000;
     return new KubeError(`cannot ${describe(request.target)}: no answer from ${this.server} in ${seconds} s`, {

@@ -20,10 +20,7 @@ export interface WatchSource<T extends KubeObject> {
   onTrouble?: ((error: KubeError | undefined) => void) | undefined;
 }
 
-/**
- * How long a refusal (401, 403, 404) is borne after a watch has worked: an API server that has just started refuses
- * everybody until it has read the roles, and does not know custom resources yet.
- */
+/** How long a refusal (401, 403, 404) is borne once a watch has worked: the server may be starting (see Transport). */
 const refusalGraceMs = 10_000;
 
 /** The server ends a watch after about this many seconds; a random part keeps many watches from ending together. */
@@ -77,7 +74,8 @@ export async function* watch<T extends KubeObject>(source: WatchSource<T>): Asyn
       }
       if (error.status >= 400 && error.status < 500 && error.status !== 429) {
         refusedSince ??= performance.now();
-        if (!worked || performance.now() - refusedSince > refusalGraceMs) throw error;
+        const heals = worked ? performance.now() - refusedSince < refusalGraceMs : transport.mayBeStarting(error);
+        if (!heals) throw error;
       } else if (error.status === 0 && (isFinal(error) || !(synced || transport.reached))) {
         throw error;
       }

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
 import { Kube } from "../src/index.ts";
-import { ensureTools } from "../../lab/src/toolchain/index.ts";
+import { ensureTools } from "../../lab/src/toolchain/tools.ts";
 
 const exec = promisify(execFile);
 

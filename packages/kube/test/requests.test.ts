@@ -126,6 +126,49 @@ describe("a write", () => {
   });
 });
 
+describe("a refusal", () => {
+  const denied: Fault = {
+    status: 403,
+    body: statusBody(
+      403,
+      "Forbidden",
+      'User "me" cannot get resource "configmaps" in API group "" in the namespace "test"',
+    ),
+  };
+
+  test("is final", async () => {
+    await kube.list(resources.ConfigMap);
+    fake.requests.length = 0;
+    fake.fail("GET", denied);
+    await expect(kube.get(resources.ConfigMap, "a")).rejects.toMatchObject({ status: 403 });
+    expect(fake.requests).toHaveLength(1);
+  });
+
+  test("is not final while the server may be starting", async () => {
+    await kube.list(resources.ConfigMap);
+    fake.fail("GET", "reset", denied, denied);
+    expect((await kube.list(resources.ConfigMap)).items).toHaveLength(1);
+    fake.fail("POST", denied, { status: 201, body: JSON.stringify(configMap) });
+    expect(await kube.create(configMap)).toEqual(configMap);
+  });
+
+  test("by an admission plugin is final even then", async () => {
+    await kube.list(resources.ConfigMap);
+    fake.fail("GET", "reset");
+    await kube.list(resources.ConfigMap);
+    fake.fail("POST", { status: 403, body: statusBody(403, "Forbidden", 'pods "p" is forbidden: exceeded quota: q') });
+    await expect(kube.create(configMap)).rejects.toMatchObject({ hint: expect.stringContaining("ResourceQuota") });
+  });
+
+  test("of the whole path does not pass for a missing object", async () => {
+    fake.fail("GET", { status: 404, body: "404 page not found" });
+    await expect(kube.get(resources.ConfigMap, "a")).rejects.toMatchObject({ status: 404, reason: "NotServed" });
+    fake.fail("DELETE", { status: 404, body: "404 page not found" });
+    await expect(kube.delete(resources.ConfigMap, "a")).rejects.toMatchObject({ reason: "NotServed" });
+    expect(await kube.get(resources.ConfigMap, "no-such")).toBeUndefined();
+  });
+});
+
 describe("an error", () => {
   test("tells the Status's message and reason, without colours and control characters", async () => {
     fake.fail("GET", { status: 400, body: statusBody(400, "BadRequest", "\u001b[31mbad\u001b[0m\u0007 selector") });

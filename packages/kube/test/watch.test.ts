@@ -147,6 +147,30 @@ describe("a watch", () => {
     expect(await next()).toEqual("added b=1");
   });
 
+  test("bears a refusal by a server that has just come back, even if it never was open before", async () => {
+    const { fake, next } = await watching((fake) => {
+      fake.fail(watches, "reset", { status: 403, body: forbidden }, { status: 403, body: forbidden });
+    });
+    await next();
+    await open(fake);
+    fake.put("a", { n: "1" });
+    expect(await next()).toEqual("added a=1");
+  });
+
+  test("ends with the refusal that lasts", async () => {
+    const { fake, next } = await watching();
+    await next();
+    await open(fake);
+    vi.useFakeTimers({ toFake: ["performance"] });
+    onTestFinished(() => void vi.useRealTimers());
+    fake.onRequest = () => vi.advanceTimersByTime(6000);
+    const refusal = { status: 403, body: forbidden };
+    fake.fail(watches, refusal, refusal, refusal);
+    fake.drop();
+    await expect(next()).rejects.toMatchObject({ status: 403, reason: "Forbidden" });
+    expect(fake.requests.slice(-3)).toEqual([1, 2, 3].map(() => expect.stringContaining(watches)));
+  });
+
   test("ends with the refusal when it comes first", async () => {
     const { next } = await watching((fake) => fake.fail(list, { status: 403, body: forbidden }));
     await expect(next()).rejects.toMatchObject({ status: 403, hint: expect.stringContaining('verbs: ["list"]') });
