@@ -60,6 +60,30 @@ program
     process.exitCode = await (await import("./commands/exec.ts")).exec(command);
   });
 
+const image = program.command("image").description("images, and the lab's registry registry.local");
+
+image
+  .command("build")
+  .description("build node, postgres, podinfo, app or ctl, or the Dockerfile of a directory, into the registry")
+  .argument("<what>", "an image's name, or a directory")
+  .option("--repository <name>", "of app and ctl: where the image goes, without a tag")
+  .option("--tag <tag>", "of app and ctl: default is the next YYYYMMDD.N; of a directory: the image's whole name")
+  .option("--file <dockerfile>", "of a directory: default is its Dockerfile")
+  .option("--build-arg <name=value...>", "as the Dockerfile declares it")
+  .action(async (what: string, options) => (await import("./commands/image.ts")).build(what, options));
+
+image
+  .command("push")
+  .description("push an image that was built here")
+  .argument("<reference>")
+  .action(async (reference: string) => (await import("./commands/image.ts")).push(reference));
+
+image
+  .command("list")
+  .description("what the registry holds")
+  .addOption(new Option("-o, --output <format>").choices(["text", "json"]).default("text"))
+  .action(async (options) => (await import("./commands/image.ts")).list(options));
+
 program
   .command("tools")
   .description("build programs of the toolchain and print the directory that holds them")

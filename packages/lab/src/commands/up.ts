@@ -1,6 +1,9 @@
 import { resolveLab } from "../identity.ts";
+import { ensureProgramImage } from "../images/binary-image.ts";
+import { Registry } from "../images/registry.ts";
 import { takeLock } from "../lock.ts";
 import { findProblems, installPackages, missingPackages, readMachine, refuseIf } from "../machine/requirements.ts";
+import { registryPort } from "../node/config-files.ts";
 import { startNode } from "../node/start.ts";
 import { isAnyRunning } from "../node/status.ts";
 import type { ToolName } from "../toolchain/catalog.ts";
@@ -32,6 +35,10 @@ export async function up(o: UpOptions): Promise<void> {
   });
   const tools = startTools(nodeTools, { onProgress: (line) => progress.note(line) });
   const node = await startNode(lab, tools.kube, progress);
+  const registry = new Registry(`${node.nodeIp}:${registryPort}`);
+  await node.registryReady;
+  // Without it no pod starts.
+  await ensureProgramImage(registry, "pause", tools.pause);
   await node.nodeReady;
   progress.save();
   process.stdout.write(`${lab.name} is up at ${node.nodeIp}\n`);
