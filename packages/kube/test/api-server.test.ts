@@ -287,7 +287,7 @@ describe("a lease", () => {
   });
 
   test("is renewed for as long as it is held", async () => {
-    const lease = await acquireLease(admin, { name: "renewed", holder: "me", durationSeconds: 1 });
+    const lease = await acquireLease(admin, { name: "renewed", holder: "me", durationSeconds: 3 });
     onTestFinished(() => lease.release());
     const first = holderOf((await admin.get(resources.Lease, "renewed")) as Lease);
     await waitUntil(
