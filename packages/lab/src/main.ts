@@ -69,7 +69,13 @@ image
   .option("--repository <name>", "of app and ctl: where the image goes, without a tag")
   .option("--tag <tag>", "of app and ctl: default is the next YYYYMMDD.N; of a directory: the image's whole name")
   .option("--file <dockerfile>", "of a directory: default is its Dockerfile")
-  .option("--build-arg <name=value...>", "as the Dockerfile declares it")
+  .option(
+    "--build-arg <name=value>",
+    "as the Dockerfile declares it; may be repeated",
+    (value, all) => [...all, value],
+    [],
+  )
+  .option("--tag-file <file>", "write the image's tag into this file")
   .action(async (what: string, options) => (await import("./commands/image.ts")).build(what, options));
 
 image

@@ -1,3 +1,5 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import path from "node:path";
 import { chooseBackend } from "../backend.ts";
 import { LabError, exitCodes, refusal } from "../errors.ts";
 import { resolveLab } from "../identity.ts";
@@ -7,13 +9,18 @@ import { registryPort } from "../node/config-files.ts";
 import { readSubnet } from "../node/network.ts";
 import { commandProgress } from "./progress.ts";
 
-export type BuildArguments = { repository?: string; tag?: string; file?: string; buildArg?: string[] };
+export type BuildArguments = { repository?: string; tag?: string; file?: string; tagFile?: string; buildArg: string[] };
 
 /** Builds one of the project's images by name, or the Dockerfile of a directory; prints the image's full name. */
 export async function build(what: string, o: BuildArguments): Promise<void> {
   const registry = openRegistry();
-  const buildArgs = Object.fromEntries((o.buildArg ?? []).map(parseBuildArgument));
-  process.stdout.write(`${await (isImageName(what) ? buildNamed(what) : buildDirectory())}\n`);
+  const buildArgs = Object.fromEntries(o.buildArg.map(parseBuildArgument));
+  const reference = await (isImageName(what) ? buildNamed(what) : buildDirectory());
+  if (o.tagFile !== undefined) {
+    mkdirSync(path.dirname(o.tagFile), { recursive: true });
+    writeFileSync(o.tagFile, `${reference.slice(reference.lastIndexOf(":") + 1)}\n`);
+  }
+  process.stdout.write(`${reference}\n`);
 
   async function buildNamed(name: (typeof imageNames)[number]): Promise<string> {
     if (o.file !== undefined) throw usage(`--file does not go with ${name}, whose Dockerfile is known`);
