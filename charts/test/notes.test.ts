@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { CHART, runHelm, type Values } from "./support/helm.ts";
 import { withImages } from "./support/values.ts";
 
-/** What `helm install` tells its user, without a cluster. */
+/** What `helm install` tells its user. Only Helm 4 does so without a cluster. */
 async function notes(values: Values): Promise<string> {
   const args = ["install", "shop", CHART, "--namespace", "market", "--dry-run=client", "--values", "-"];
   const output = await runHelm(4, args, JSON.stringify(withImages(values)));

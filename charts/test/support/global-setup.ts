@@ -39,8 +39,10 @@ async function findTools(): Promise<Tools> {
   if (HELM !== undefined && HELM3 !== undefined && KUBECONFORM !== undefined) {
     return { helm: HELM, helm3: HELM3, kubeconform: KUBECONFORM };
   }
-  const { ensureTools } = await import("../../../packages/lab/src/toolchain/index.ts");
-  const paths = await ensureTools(["helm", "helm3", "kubeconform"]);
+  const { ensureTools } = await import("../../../packages/lab/src/toolchain/tools.ts");
+  const paths = await ensureTools(["helm", "helm3", "kubeconform"], {
+    onProgress: (line) => process.stderr.write(`${line}\n`),
+  });
   return { helm: HELM ?? paths.helm, helm3: HELM3 ?? paths.helm3, kubeconform: KUBECONFORM ?? paths.kubeconform };
 }
 

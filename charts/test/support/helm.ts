@@ -52,8 +52,14 @@ export async function renderText(values: Values = IMAGES, options: RenderOptions
   );
 }
 
-export async function render(values: Values = IMAGES, options: RenderOptions = {}): Promise<Rendered> {
-  return new Rendered(await renderText(values, options));
+const rendered = new Map<string, Promise<Rendered>>();
+
+/** What Helm renders, parsed. A file's tests share it: equal arguments are rendered once. */
+export function render(values: Values = IMAGES, options: RenderOptions = {}): Promise<Rendered> {
+  const key = JSON.stringify([values, options]);
+  const known = rendered.get(key) ?? renderText(values, options).then((text) => new Rendered(text));
+  rendered.set(key, known);
+  return known;
 }
 
 /** Helm's message when it refuses the values; fails when it does not refuse them. */
