@@ -64,7 +64,13 @@ export async function applyAndWatch(context: Context, child: HelmChild, o: Apply
   if (fault === undefined && helm?.code === 0) return { outcome: "verified", workload };
   fault ??=
     helm === undefined || !done.signal.aborted ? deadlineFault(last, o) : await helmFault(context, helm, o, last);
-  return { outcome: "failed", fault, workload, events: eventsOf(fault, last, context.timeline.startedAt), at: Date.now() };
+  return {
+    outcome: "failed",
+    fault,
+    workload,
+    events: eventsOf(fault, last, context.timeline.startedAt),
+    at: Date.now(),
+  };
 }
 
 function diagnoseRelease(seen: FollowedWorkload, o: ApplyOptions): Diagnosis {

@@ -13,7 +13,7 @@ import { runningImageId } from "../domain/serving.ts";
 import { CtlError } from "../errors.ts";
 import { ExitCode } from "../exit-codes.ts";
 import { resolveImage } from "../observe/registry.ts";
-import { observeRelease, type ReleaseState } from "../observe/release-state.ts";
+import { observeRelease, readLedger, type ReleaseState } from "../observe/release-state.ts";
 import type { Finding } from "../preflight/finding.ts";
 import { preflight } from "../preflight/preflight.ts";
 import { liveReport, type OperationReport, reportBase } from "../report/operation-report.ts";
@@ -281,6 +281,9 @@ async function recordFailure(
   const digest = digestOf(runningImageId(applied.workload, facts.container)) ?? digestOf(facts.image);
   const content = contentId(template, digest);
   if (content === prepared.state.live?.content) return;
+  // The release's own verification may have said so a moment before.
+  const known = verdictOf(await readLedger(context.kube, context.release), content);
+  if (known?.verdict === "fail" && known.helmRevision === facts.revision) return;
   await recordVerdict(context.kube, facts, {
     verdict: "fail",
     why: `${applied.fault.kind}: ${applied.fault.subject}: ${applied.fault.message}`,

@@ -77,7 +77,7 @@ function renderHistory(rows: HistoryRow[]): string {
     row.verdict,
     shortImage(row.image),
     row.config,
-    [row.mark === "" ? "" : `← ${row.mark}`, row.verdict === "pass" || row.verdict === "none" ? "" : row.why]
+    [row.mark === "" ? "" : `← ${row.mark}`, row.verdict === "pass" || row.verdict === "none" ? "" : shorten(row.why)]
       .filter(Boolean)
       .join("  "),
   ]);
@@ -97,4 +97,9 @@ function renderHistory(rows: HistoryRow[]): string {
 /** The first twelve digits of a digest tell images apart on a screen. */
 function shortImage(image: string): string {
   return image.replace(/@sha256:([0-9a-f]{12})[0-9a-f]*/, "@$1");
+}
+
+/** A cause in one line of a table; `-o json` has all of it. */
+function shorten(text: string): string {
+  return text.length <= 72 ? text : `${text.slice(0, 71)}…`;
 }
