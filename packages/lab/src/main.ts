@@ -2,6 +2,8 @@
 import { Command, Option } from "commander";
 import { LabError, exitCodes } from "./errors.ts";
 
+const append = (value: string, all: string[]): string[] => [...all, value];
+
 const program = new Command("lab")
   .description("A real Kubernetes cluster on this machine, its add-ons and its images.")
   .enablePositionalOptions()
@@ -69,12 +71,7 @@ image
   .option("--repository <name>", "of app and ctl: where the image goes, without a tag")
   .option("--tag <tag>", "of app and ctl: default is the next YYYYMMDD.N; of a directory: the image's whole name")
   .option("--file <dockerfile>", "of a directory: default is its Dockerfile")
-  .option(
-    "--build-arg <name=value>",
-    "as the Dockerfile declares it; may be repeated",
-    (value, all) => [...all, value],
-    [],
-  )
+  .option("--build-arg <name=value>", "as the Dockerfile declares it; may be repeated", append, [])
   .option("--tag-file <file>", "write the image's tag into this file")
   .action(async (what: string, options) => (await import("./commands/image.ts")).build(what, options));
 
