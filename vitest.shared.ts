@@ -1,10 +1,17 @@
 import { defineConfig } from "vitest/config";
 
+interface TestOptions {
+  testTimeout?: number;
+  hookTimeout?: number;
+  fileParallelism?: boolean;
+  globalSetup?: string;
+}
+
 /**
  * The settings every package's tests share.
  * A run leaves a JSON report in the package's test-results/, which the final count of `.ci/run` is summed from.
  */
-export function defineProject(name: string, overrides: { testTimeout?: number; fileParallelism?: boolean } = {}) {
+export function defineProject(name: string, overrides: TestOptions = {}) {
   return defineConfig({
     test: {
       name,

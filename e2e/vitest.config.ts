@@ -1,3 +1,9 @@
 import { defineProject } from "../vitest.shared.ts";
 
-export default defineProject("e2e");
+/** One cluster, so one file at a time; a test may take as long as a deploy and its way back. */
+export default defineProject("e2e", {
+  testTimeout: 300_000,
+  hookTimeout: 300_000,
+  fileParallelism: false,
+  globalSetup: "src/setup.ts",
+});

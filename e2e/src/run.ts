@@ -1,0 +1,50 @@
+import { spawn } from "node:child_process";
+
+export interface Ran {
+  code: number | null;
+  stdout: string;
+  stderr: string;
+  /** Wall time. */
+  seconds: number;
+}
+
+export interface RunOptions {
+  env?: NodeJS.ProcessEnv;
+  stdin?: string;
+  cwd?: string;
+  /** Shows its stderr as it comes. */
+  show?: boolean;
+  /** Called with the process as soon as it runs. */
+  onStart?: (pid: number) => void;
+}
+
+/** Runs a program to its end, whatever its exit code. Only a program that cannot be started rejects. */
+export async function run(program: string, args: string[], o: RunOptions = {}): Promise<Ran> {
+  const startedAt = performance.now();
+  const child = spawn(program, args, { env: o.env ?? process.env, cwd: o.cwd, stdio: ["pipe", "pipe", "pipe"] });
+  const output = { stdout: "", stderr: "" };
+  for (const name of ["stdout", "stderr"] as const) {
+    child[name].setEncoding("utf8");
+    child[name].on("data", (text: string) => {
+      output[name] += text;
+      if (o.show === true) process.stderr.write(text);
+    });
+  }
+  child.stdin.on("error", () => {});
+  child.stdin.end(o.stdin ?? "");
+  if (child.pid !== undefined) o.onStart?.(child.pid);
+  const code = await new Promise<number | null>((resolve, reject) => {
+    child.once("error", reject);
+    child.once("close", (code) => resolve(code));
+  });
+  return { code, ...output, seconds: (performance.now() - startedAt) / 1000 };
+}
+
+/** The same, for what must succeed; the error holds everything that it printed. */
+export async function must(program: string, args: string[], o: RunOptions = {}): Promise<Ran> {
+  const ran = await run(program, args, o);
+  if (ran.code !== 0) {
+    throw new Error(`${program} ${args.join(" ")} ended with ${ran.code}\n${ran.stdout}\n${ran.stderr}`);
+  }
+  return ran;
+}

@@ -1,0 +1,102 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { deployArguments, image, release } from "../src/app-release.ts";
+import { parseReport, stableState } from "../src/report.ts";
+import { seededNumbers } from "../src/seed.ts";
+import { World } from "../src/world.ts";
+
+const namespace = "e2e-interruption";
+const moments = process.env["E2E_FULL"] === "1" ? 10 : 2;
+/** A deploy or rollback on the lab takes about this long, in milliseconds. */
+const spanMs = 9_000;
+let world: World;
+
+beforeAll(async () => {
+  world = await World.attach();
+});
+
+afterAll(async () => {
+  await world?.removeNamespace(namespace);
+});
+
+/** Runs ctl and kills it, and it alone, after a while; resolves when it has ended. */
+async function killedAfter(ms: number, args: string[]) {
+  let pid: number | undefined;
+  const ran = world.ctl(args, { onStart: (started) => (pid = started) });
+  await Promise.race([delay(ms), ran]);
+  if (pid !== undefined) {
+    try {
+      process.kill(pid, "SIGKILL");
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+    }
+  }
+  return await ran;
+}
+
+describe("ctl killed in the middle", () => {
+  beforeEach(async () => {
+    await world.namespace(namespace);
+    const ran = await world.ctl(deployArguments(namespace, "v1"));
+    expect(ran.code, ran.stdout + ran.stderr).toBe(0);
+  });
+
+  test.each(seededNumbers("deploy", moments))(
+    "of a good deploy, at %d of its way: the same command finishes it",
+    async (at) => {
+      await killedAfter(at * spanMs, deployArguments(namespace, "v2"));
+      const again = await world.ctl(deployArguments(namespace, "v2"));
+      expect(again.code, again.stdout + again.stderr).toBe(0);
+      expect((await stableState(world, namespace)).image).toContain(image("v2"));
+    },
+  );
+
+  test.each(seededNumbers("bad deploy", moments))(
+    "of a bad deploy, at %d of its way: the same command restores",
+    async (at) => {
+      const bad = deployArguments(namespace, "v2", ["--set-string", "config.BOOT_DELAY=soon", "--skip-preflight"]);
+      const before = await stableState(world, namespace);
+      const killed = await killedAfter(at * spanMs, bad);
+      const again = await world.ctl(bad);
+      expect(again.code, again.stdout + again.stderr).toBe(5);
+      expect(parseReport(again).result).toBe("restored");
+      const after = await stableState(world, namespace);
+      expect({ ...after, helmRevision: 0, verdicts: [] }, `first run ended with ${killed.code}`).toEqual({
+        ...before,
+        helmRevision: 0,
+        verdicts: [],
+      });
+    },
+  );
+
+  test.each(seededNumbers("rollback", moments))(
+    "of a rollback, at %d of its way: the same command finishes it",
+    async (at) => {
+      for (const version of ["v2", "v3"]) {
+        const ran = await world.ctl(deployArguments(namespace, version));
+        expect(ran.code, ran.stdout + ran.stderr).toBe(0);
+      }
+      const args = ["rollback", "-n", namespace, "--release", release, "-o", "json"];
+      const killed = await killedAfter(at * spanMs, args);
+      // A rollback that had ended already is a whole one, and a second would go one further back.
+      if (killed.code !== 0) {
+        const again = await world.ctl(args);
+        expect(again.code, again.stdout + again.stderr).toBe(0);
+      }
+      expect((await stableState(world, namespace)).image).toContain(image("v2"));
+    },
+  );
+});
+
+describe("two ctl at once", () => {
+  test("one refuses, the other finishes", async () => {
+    await world.namespace(namespace);
+    const [one, two] = await Promise.all([
+      world.ctl(deployArguments(namespace, "v1")),
+      world.ctl(deployArguments(namespace, "v1")),
+    ]);
+    const codes = [one.code, two.code].sort();
+    expect(codes, one.stdout + two.stdout + one.stderr + two.stderr).toEqual([0, 3]);
+    expect([one, two].find(({ code }) => code === 3)?.stdout).toContain("CTL_E_LOCKED");
+  });
+});
