@@ -1,0 +1,121 @@
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { run } from "../command.ts";
+import { refusal } from "../errors.ts";
+import { cacheDirectory } from "../identity.ts";
+import { registryName, type Registry } from "./registry.ts";
+
+export type DockerfileBuild = {
+  /** The context; also where the Dockerfile is, unless `file` names another. */
+  directory: string;
+  file?: string;
+  buildArgs?: Record<string, string>;
+  /** Default: the newest tag that already holds the same image, else the day's next. */
+  tag?: string;
+};
+
+/**
+ * Builds a Dockerfile, and pushes the image if its repository is in the lab's registry; returns its full name.
+ * `FROM registry.local/...` is read from the lab's registry. What has not changed is neither built nor pushed again.
+ */
+export async function buildDockerfile(registry: Registry, repository: string, o: DockerfileBuild): Promise<string> {
+  const file = o.file ?? path.join(o.directory, "Dockerfile");
+  if (!existsSync(file)) throw refusal(`there is no ${file}`, "Name the Dockerfile with --file.");
+  using buildah = prepareBuildah(registry);
+  const idFile = path.join(buildah.work, "id");
+  await buildah.run(
+    "build",
+    "--isolation=chroot",
+    "--layers",
+    "--pull-always",
+    // The same files give the same image.
+    "--timestamp=0",
+    "--format=oci",
+    ...Object.entries(o.buildArgs ?? {}).map(([name, value]) => `--build-arg=${name}=${value}`),
+    `--file=${file}`,
+    `--iidfile=${idFile}`,
+    o.directory,
+  );
+  const id = readFileSync(idFile, "utf8").trim();
+  const inLab = repository.startsWith(`${registryName}/`);
+  const pushed = inLab ? await pushedTags(registry, repository.slice(registryName.length + 1)) : [];
+  const same = pushed.filter((it) => it.imageId === id).map((it) => it.tag);
+  const tag =
+    o.tag ?? same[0] ?? nextTag([...pushed.map((it) => it.tag), ...(await builtTags(buildah, repository))], new Date());
+  const reference = `${repository}:${tag}`;
+  await buildah.run("tag", id, reference);
+  if (inLab && !same.includes(tag)) await push(buildah, registry, reference);
+  return reference;
+}
+
+/** Pushes an image that was built here to the registry in its name. */
+export async function pushBuilt(registry: Registry, reference: string): Promise<void> {
+  using buildah = prepareBuildah(registry);
+  const images = JSON.parse(await buildah.run("images", "--json")) as { names?: string[] }[];
+  if (!images.some((image) => image.names?.includes(reference))) {
+    throw refusal(
+      `there is no image ${reference} that was built here`,
+      "`lab image build app` builds one; it prints the name to push.",
+    );
+  }
+  await push(buildah, registry, reference);
+}
+
+/** registries.conf is for pulling only: a push names the lab's registry by its address. */
+async function push(buildah: Buildah, registry: Registry, reference: string): Promise<void> {
+  const inLab = reference.startsWith(`${registryName}/`);
+  const destination = inLab ? reference.replace(registryName, registry.address) : reference;
+  await buildah.run("push", "--format=oci", `--tls-verify=${!inLab}`, reference, `docker://${destination}`);
+}
+
+type Buildah = Disposable & { work: string; run: (...args: string[]) => Promise<string> };
+
+/** buildah with the project's own storage, for which registry.local is the lab's registry. */
+function prepareBuildah(registry: Registry): Buildah {
+  const home = path.join(cacheDirectory, "buildah");
+  mkdirSync(home, { recursive: true });
+  const work = mkdtempSync(path.join(home, "work-"));
+  const registries = path.join(work, "registries.conf");
+  writeFileSync(registries, registriesConfig(registry.address));
+  return {
+    work,
+    run: async (...args) =>
+      await run("buildah", [...storage, ...args], { env: { ...process.env, CONTAINERS_REGISTRIES_CONF: registries } }),
+    [Symbol.dispose]: () => rmSync(work, { recursive: true, force: true }),
+  };
+}
+
+async function builtTags(buildah: Buildah, repository: string): Promise<string[]> {
+  const images = JSON.parse(await buildah.run("images", "--json")) as { names?: string[] }[];
+  const names = images.flatMap((image) => image.names ?? []);
+  return names.filter((name) => name.startsWith(`${repository}:`)).map((name) => name.slice(repository.length + 1));
+}
+
+const storage = [
+  `--root=${path.join(cacheDirectory, "buildah/storage")}`,
+  `--runroot=${path.join(cacheDirectory, "buildah/run")}`,
+  "--storage-driver=overlay",
+];
+
+/** YYYYMMDD.N in UTC, N counted up from the day's highest. */
+export function nextTag(tags: readonly string[], now: Date): string {
+  const day = now.toISOString().slice(0, 10).replaceAll("-", "");
+  const numbers = tags.map((tag) => new RegExp(`^${day}\\.(\\d+)$`).exec(tag)?.[1]).filter((it) => it !== undefined);
+  return `${day}.${Math.max(0, ...numbers.map(Number)) + 1}`;
+}
+
+export function registriesConfig(address: string): string {
+  return `unqualified-search-registries = []
+[[registry]]
+prefix = "${registryName}"
+location = "${address}"
+insecure = true
+`;
+}
+
+/** The repository's tags, newest first, with the digest of each one's configuration: buildah's image id. */
+async function pushedTags(registry: Registry, repository: string): Promise<{ tag: string; imageId: string }[]> {
+  const tags = (await registry.tags(repository)).toSorted((a, b) => b.localeCompare(a, "en", { numeric: true }));
+  const found = await Promise.all(tags.map((tag) => registry.manifest({ repository, tag })));
+  return tags.map((tag, index) => ({ tag, imageId: found[index]?.manifest.config.digest ?? "" }));
+}
