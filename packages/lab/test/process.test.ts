@@ -88,7 +88,7 @@ describe("a detached process", () => {
 
 describe("the table of processes", () => {
   test("gives back what was written and nothing for a file cut off by a crash", () => {
-    const table = new ProcessTable(directory);
+    const table = new ProcessTable({ state: directory });
     expect(table.list().size).toBe(0);
     const record = { ...identify(process.pid)!, fingerprint: "f", startedAt: "2026-01-01T00:00:00Z" };
     table.write("etcd", record);

@@ -7,6 +7,7 @@ import { containerdSocket, registryPort } from "./config-files.ts";
 import { mountNamespaceFile } from "./mount-namespace.ts";
 import { netnsFile, podCidr, serviceCidr } from "./network.ts";
 import { whyNotReady, type ProbeTarget } from "./probe.ts";
+import { processFile } from "./process.ts";
 
 /** The processes of a node, in the order in which one that has nothing running starts them. */
 export const componentNames = [
@@ -185,7 +186,14 @@ export function components(lab: Lab, nodeIp: string, kube: string): Record<Compo
         `--hostname-override=${lab.name}`,
         `--node-ip=${nodeIp}`,
       ],
-      files: [config("kubelet.yaml"), config("kubelet.kubeconfig"), pki("ca.crt"), ...keyPair("node")],
+      files: [
+        config("kubelet.yaml"),
+        config("kubelet.kubeconfig"),
+        pki("ca.crt"),
+        ...keyPair("node"),
+        // A kubelet that outlives its containerd reports the containers of before for a while as if they still ran.
+        processFile(lab, "containerd"),
+      ],
       whyNotReady: https(10250, "/healthz"),
       readyWithinSeconds: 60,
     },

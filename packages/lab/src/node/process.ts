@@ -50,17 +50,22 @@ export function signal(id: ProcessId, name: NodeJS.Signals): void {
   }
 }
 
+/** Where the record of a process is kept. */
+export function processFile(lab: { state: string }, name: string): string {
+  return path.join(lab.state, "processes", `${name}.json`);
+}
+
 /** The records of the lab's processes, one JSON file each. */
 export class ProcessTable {
-  readonly #directory: string;
+  readonly #lab: { state: string };
 
-  constructor(state: string) {
-    this.#directory = path.join(state, "processes");
+  constructor(lab: { state: string }) {
+    this.#lab = lab;
   }
 
   read(name: string): ProcessRecord | undefined {
     try {
-      return JSON.parse(readFileSync(this.#file(name), "utf8")) as ProcessRecord;
+      return JSON.parse(readFileSync(processFile(this.#lab, name), "utf8")) as ProcessRecord;
     } catch {
       // Missing, or cut off by a crash while it was written: the process, if any, is found by its cgroup.
       return undefined;
@@ -70,7 +75,7 @@ export class ProcessTable {
   list(): Map<string, ProcessRecord> {
     const records = new Map<string, ProcessRecord>();
     try {
-      for (const file of readdirSync(this.#directory)) {
+      for (const file of readdirSync(path.dirname(processFile(this.#lab, "")))) {
         const name = path.basename(file, ".json");
         const record = this.read(name);
         if (record) records.set(name, record);
@@ -82,16 +87,12 @@ export class ProcessTable {
   }
 
   write(name: string, record: ProcessRecord): void {
-    mkdirSync(this.#directory, { recursive: true });
-    writeFileSync(this.#file(name), JSON.stringify(record));
+    mkdirSync(path.dirname(processFile(this.#lab, name)), { recursive: true });
+    writeFileSync(processFile(this.#lab, name), JSON.stringify(record));
   }
 
   remove(name: string): void {
-    rmSync(this.#file(name), { force: true });
-  }
-
-  #file(name: string): string {
-    return path.join(this.#directory, `${name}.json`);
+    rmSync(processFile(this.#lab, name), { force: true });
   }
 }
 

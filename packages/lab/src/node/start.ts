@@ -75,7 +75,7 @@ export async function startNode(lab: Lab, kube: Promise<string>, progress: Progr
 /** Processes in namespaces that are gone (a half-finished `down`) cannot be joined by new ones. */
 async function stopStrays(lab: Lab): Promise<void> {
   if (networkExists(lab) && mountNamespaceExists(lab)) return;
-  const records = [...new ProcessTable(lab.state).list().values()];
+  const records = [...new ProcessTable(lab).list().values()];
   for (const record of records) signal(record, "SIGKILL");
   await waitForEnd(records, 10_000);
 }
@@ -101,7 +101,7 @@ function writeConfig(lab: Lab, nodeIp: string): void {
 }
 
 async function ensureRunning(lab: Lab, component: Component, progress: Progress): Promise<void> {
-  const table = new ProcessTable(lab.state);
+  const table = new ProcessTable(lab);
   const fingerprint = fingerprintOf(component);
   const record = table.read(component.name);
   if (record && isAlive(record)) {
@@ -216,17 +216,27 @@ async function allowKubeletAccess(lab: Lab, nodeIp: string): Promise<void> {
 async function readNode(lab: Lab, nodeIp: string): Promise<{ missing?: string; notReady?: string | undefined }> {
   const url = `https://${nodeIp}:6443/api/v1/nodes/${lab.name}`;
   const { status, body } = await request({ url, ...adminTls(lab) });
-  if (status === 200) return { notReady: whyNodeNotReady(JSON.parse(body) as NodeStatus) };
+  if (status === 200) {
+    const since = new ProcessTable(lab).read("kubelet")?.startedAt;
+    return { notReady: whyNodeNotReady(JSON.parse(body) as NodeStatus, since) };
+  }
   const missing = `the API server answers ${status} for node ${lab.name}`;
   return { missing, notReady: missing };
 }
 
-type NodeStatus = { status: { conditions?: { type: string; status: string; message?: string }[] } };
+type NodeStatus = {
+  status: { conditions?: { type: string; status: string; message?: string; lastHeartbeatTime?: string }[] };
+};
 
-export function whyNodeNotReady(node: NodeStatus): string | undefined {
+/** `since`: when the kubelet started, if what an earlier one reported does not count. ISO 8601, as the API's times. */
+export function whyNodeNotReady(node: NodeStatus, since?: string): string | undefined {
   const ready = node.status.conditions?.find((condition) => condition.type === "Ready");
-  if (ready?.status === "True") return undefined;
-  return `the node is not Ready: ${ready?.message ?? "it has not reported yet"}`;
+  if (ready?.status !== "True") return `the node is not Ready: ${ready?.message ?? "it has not reported yet"}`;
+  // The API's times are whole seconds.
+  const heartbeat = Date.parse(ready.lastHeartbeatTime ?? "") + 1000;
+  return since === undefined || heartbeat > Date.parse(since)
+    ? undefined
+    : "the kubelet has not reported since it started";
 }
 
 function fingerprintOf(component: Component): string {

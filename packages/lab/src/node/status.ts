@@ -25,7 +25,7 @@ export type NodeStatus = {
 
 /** True if any of the lab's components is alive. */
 export function isAnyRunning(lab: Lab): boolean {
-  return [...new ProcessTable(lab.state).list().values()].some(isAlive);
+  return [...new ProcessTable(lab).list().values()].some(isAlive);
 }
 
 export async function readNodeStatus(lab: Lab): Promise<NodeStatus> {
@@ -41,7 +41,7 @@ export async function readNodeStatus(lab: Lab): Promise<NodeStatus> {
 }
 
 async function readComponent(lab: Lab, name: ComponentName, address: string | undefined): Promise<ComponentStatus> {
-  const record = new ProcessTable(lab.state).read(name);
+  const record = new ProcessTable(lab).read(name);
   const common = { name, pid: record?.pid, startedAt: record?.startedAt, log: logFile(lab, name) };
   if (!record || !address || !isAlive(record)) {
     return { ...common, state: "stopped", reason: record ? `process ${record.pid} has ended` : "never started" };

@@ -54,7 +54,7 @@ async function endProcesses(lab: Lab): Promise<void> {
 }
 
 function livingProcesses(lab: Lab): ProcessId[] {
-  const recorded = [...new ProcessTable(lab.state).list().values()].filter(isAlive);
+  const recorded = [...new ProcessTable(lab).list().values()].filter(isAlive);
   return [...recorded, ...listProcesses(lab.cgroup).flatMap((pid) => identify(pid) ?? [])];
 }
 
