@@ -1,23 +1,40 @@
 import { chooseBackend } from "../backend.ts";
 import { exitCodes } from "../errors.ts";
-import { resolveLab } from "../identity.ts";
+import { resolveLab, type Lab } from "../identity.ts";
 import { readNodeStatus, type NodeStatus } from "../node/status.ts";
 
 /** Prints what runs; returns 0 if everything does. */
 export async function status(o: { output: "text" | "json" }): Promise<number> {
   const lab = resolveLab();
   const backend = chooseBackend(process.env, lab);
-  const node = backend.kind === "node" ? await readNodeStatus(lab) : undefined;
-  const ready = node === undefined || node.whyNotReady === undefined;
-  const result = { schemaVersion: 1, name: lab.name, backend: backend.kind, kubeconfig: lab.kubeconfig, ready, node };
-  process.stdout.write(
-    o.output === "json" ? `${JSON.stringify(result, undefined, 2)}\n` : `${renderNode(lab.name, node)}\n`,
-  );
-  return ready ? exitCodes.done : exitCodes.unexpected;
+  const found = backend.kind === "node" ? await ownStatus(lab) : await externalStatus(backend.kubeconfig);
+  const { text, ...result } = found;
+  const document = { schemaVersion: 1, backend: backend.kind, ...result };
+  process.stdout.write(o.output === "json" ? `${JSON.stringify(document, undefined, 2)}\n` : `${text}\n`);
+  return found.ready ? exitCodes.done : exitCodes.unexpected;
 }
 
-export function renderNode(name: string, node: NodeStatus | undefined): string {
-  if (!node) return "";
+async function ownStatus(lab: Lab) {
+  const node = await readNodeStatus(lab);
+  const ready = node.whyNotReady === undefined;
+  return { name: lab.name, kubeconfig: lab.kubeconfig, ready, node, text: renderNode(lab.name, node) };
+}
+
+/** Throws if the cluster does not answer. */
+async function externalStatus(kubeconfig: string | undefined) {
+  const { Kube } = await import("@safe-deploy/kube");
+  const kube = await Kube.connect({ kubeconfig });
+  const { gitVersion } = (await kube.raw("GET", "/version")) as { gitVersion: string };
+  return {
+    kubeconfig,
+    ready: true,
+    server: kube.server,
+    version: gitVersion,
+    text: `a cluster that the lab did not make: Kubernetes ${gitVersion} at ${kube.server}`,
+  };
+}
+
+function renderNode(name: string, node: NodeStatus): string {
   const rows = node.components.map((component) => [
     component.name,
     component.state,
