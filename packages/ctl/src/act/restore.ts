@@ -140,6 +140,7 @@ function leftovers(release: string) {
     { ...resources.ConfigMap, labelSelector: hooks },
     { ...resources.Secret, labelSelector: hooks },
     { apiVersion: "v1", kind: "ServiceAccount", labelSelector: hooks },
+    { apiVersion: "networking.k8s.io/v1", kind: "NetworkPolicy", labelSelector: hooks },
     { apiVersion: "rbac.authorization.k8s.io/v1", kind: "RoleBinding", labelSelector: hooks },
     { apiVersion: "rbac.authorization.k8s.io/v1", kind: "Role", labelSelector: hooks },
   ];
