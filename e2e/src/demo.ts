@@ -80,7 +80,7 @@ await delay(2_000);
 const traffic = await load.stop();
 
 const failedBefore = traffic.series
-  .filter((point) => Number(point.status) >= 500 || Number(point.status) === 0)
+  .filter((point) => point.status >= 500 || point.status === 0)
   .reduce((sum, point) => sum + point.count, 0);
 
 const zero = happened[0]?.at ?? startedAt;

@@ -72,7 +72,7 @@ beforeAll(async () => {
     kind: "ResourceQuota",
     metadata: { name: "small", namespace },
     spec: { hard: { "requests.cpu": "600m" } },
-  } as never);
+  });
   const good = await world.ctl(deployArguments(namespace, "v1"));
   expect(good.code, good.stdout + good.stderr).toBe(0);
 });

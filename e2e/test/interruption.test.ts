@@ -95,7 +95,7 @@ describe("two ctl at once", () => {
       world.ctl(deployArguments(namespace, "v1")),
       world.ctl(deployArguments(namespace, "v1")),
     ]);
-    const codes = [one.code, two.code].sort();
+    const codes = [one.code, two.code].toSorted((a, b) => Number(a) - Number(b));
     expect(codes, one.stdout + two.stdout + one.stderr + two.stderr).toEqual([0, 3]);
     expect([one, two].find(({ code }) => code === 3)?.stdout).toContain("CTL_E_LOCKED");
   });
