@@ -1,0 +1,21 @@
+import { cp, rm } from "node:fs/promises";
+import { build } from "esbuild";
+
+// Dependencies that are CommonJS inside an ES module bundle still call require.
+const REQUIRE = `import { createRequire } from "node:module"; const require = createRequire(import.meta.url);`;
+
+await rm("dist", { recursive: true, force: true });
+await build({
+  entryPoints: ["src/server.ts", "src/migrate.ts"],
+  outdir: "dist",
+  outExtension: { ".js": ".mjs" },
+  bundle: true,
+  platform: "node",
+  format: "esm",
+  target: "node24",
+  banner: { js: REQUIRE },
+  // Optional native driver of pg, and its driver for another runtime.
+  external: ["pg-native", "cloudflare:sockets"],
+  logLevel: "warning",
+});
+await cp("migrations", "dist/migrations", { recursive: true });

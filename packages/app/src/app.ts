@@ -1,0 +1,237 @@
+import { STATUS_CODES, type IncomingMessage, type ServerResponse } from "node:http";
+import { randomBytes } from "node:crypto";
+import { setTimeout as delay } from "node:timers/promises";
+import swagger from "@fastify/swagger";
+import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
+import fastify, {
+  LogController,
+  type FastifyBaseLogger,
+  type FastifyError,
+  type FastifyReply,
+  type FastifyRequest,
+} from "fastify";
+import { ExactRate, seedFor } from "./exact-rate.ts";
+import type { Config } from "./config.ts";
+import type { Database } from "./database.ts";
+import { scenarioOf, type FaultDials } from "./faults.ts";
+import type { Lifecycle } from "./lifecycle.ts";
+import type { Metrics } from "./metrics.ts";
+import { notes } from "./notes.ts";
+import { PROBE_ROUTES } from "./routes.ts";
+
+/** Milliseconds. `keepAlive` is longer than the idle time of the usual load balancers (60 s), so that they close first. */
+export const TIMEOUTS = { headers: 15_000, request: 30_000, connection: 120_000, keepAlive: 75_000 };
+
+const REQUEST_ID = /^[\w.:/+=-]{1,128}$/;
+const DATABASE_CODES = /^(08|53|57)|^(ECONN|ENOTFOUND|ETIMEDOUT|EHOSTUNREACH|EPIPE)/;
+const SCHEMA_CODES = new Set(["42P01", "42703"]);
+
+type Parts = {
+  config: Config;
+  log: FastifyBaseLogger;
+  metrics: Metrics;
+  faults: FaultDials;
+  lifecycle: Lifecycle;
+  database: Database | undefined;
+};
+
+/** The service on its main port: routes, request metrics, request log, fault dials. Not listening yet. */
+export async function buildApp({ config, log, metrics, faults, lifecycle, database }: Parts) {
+  const probes = new Set(PROBE_ROUTES);
+  const inFlight = new Set<ServerResponse>();
+  const nextId = requestIds();
+
+  const app = fastify({
+    loggerInstance: log,
+    logController: new LogController({ disableRequestLogging: true }),
+    genReqId: nextId,
+    connectionTimeout: TIMEOUTS.connection,
+    requestTimeout: TIMEOUTS.request,
+    keepAliveTimeout: TIMEOUTS.keepAlive,
+    http: { headersTimeout: TIMEOUTS.headers },
+    bodyLimit: 256 * 1024,
+    // Unknown fields are refused, not dropped.
+    ajv: { customOptions: { removeAdditional: false } },
+    // A request that comes over an open connection while the server closes is answered, not refused.
+    return503OnClosing: false,
+    clientErrorHandler(error, socket) {
+      log.debug({ err: error }, "unreadable request");
+      if (!socket.writable) return void socket.destroy();
+      const status = {
+        HPE_HEADER_OVERFLOW: "431 Request Header Fields Too Large",
+        ERR_HTTP_REQUEST_TIMEOUT: "408 Request Timeout",
+      }[error.code ?? ""];
+      socket.end(
+        `HTTP/1.1 ${status ?? "400 Bad Request"}\r\nx-app-version: ${config.version}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`,
+      );
+    },
+    frameworkErrors(error, _request, reply) {
+      const status = error.statusCode ?? 400;
+      const untyped: FastifyReply = reply as never;
+      void untyped
+        .code(status)
+        .header("x-app-version", config.version)
+        .send(failureBody(status, error.code, error.message));
+    },
+  }).withTypeProvider<TypeBoxTypeProvider>();
+
+  app.addHook("onRequest", (request, reply, done) => {
+    inFlight.add(reply.raw);
+    reply.header("x-app-version", config.version);
+    reply.header("x-request-id", request.id);
+    if (lifecycle.draining) reply.header("connection", "close");
+    done();
+  });
+  app.addHook("onResponse", (request, reply, done) => {
+    const route = request.routeOptions.url ?? "unmatched";
+    if (!probes.has(route)) {
+      const milliseconds = reply.elapsedTime;
+      metrics.record(request.method, route, reply.statusCode, milliseconds / 1000);
+      log.info(
+        { reqId: request.id, method: request.method, url: request.url, status: reply.statusCode, ms: milliseconds },
+        "request",
+      );
+    }
+    done();
+  });
+  // 'close' also comes when the client hangs up before the response, where onResponse may not.
+  app.server.on("request", (_request: IncomingMessage, response: ServerResponse) => {
+    response.once("close", () => inFlight.delete(response));
+  });
+  app.addHook("preHandler", async (request, reply) => {
+    const route = request.routeOptions.url;
+    if (!faults.affectsRequests || route === undefined || probes.has(route)) return;
+    const fails = faults.failsNext(request.method, route);
+    if (faults.settings.latencyMs > 0) await delay(faults.settings.latencyMs);
+    if (fails) {
+      const message = faults.settings.sick
+        ? "the fault dial `sick` is on"
+        : "the fault dial `errors` chose this request";
+      await reply.code(500).send(failureBody(500, "FAULT_INJECTED", message));
+    }
+  });
+  app.setErrorHandler<FastifyError>((error, request, reply) => {
+    const { status, message } = describeFailure(error);
+    if (status >= 500) request.log.error({ err: error }, "request failed");
+    return reply.code(status).send(failureBody(status, error.code, message));
+  });
+
+  await app.register(swagger, {
+    openapi: {
+      openapi: "3.1.0",
+      info: { title: "myapp", version: config.version, description: "Sample service with fault dials." },
+    },
+  });
+
+  app.get("/live", { schema: { tags: ["probes"] } }, () => ({ status: "alive" }));
+  app.get("/ready", { schema: { tags: ["probes"] } }, (_request, reply) => {
+    const reason = unreadyReason();
+    if (reason === undefined) return { status: "ready" };
+    reply.code(503);
+    return { status: "unready", reason };
+  });
+  app.get("/healthz", { schema: { tags: ["probes"] } }, async (_request, reply) => {
+    const reason = await databaseProblem();
+    if (reason === undefined) return { status: "ok", database: "ok", schemaVersion: database?.schemaVersion ?? null };
+    reply.code(503);
+    return { status: "unhealthy", reason };
+  });
+  for (const path of ["/health", "/api/v1/health"])
+    app.get(path, { schema: { tags: ["probes"] } }, () => ({ status: "ok", version: config.version }));
+
+  for (const path of ["/version", "/api/v1/version"])
+    app.get(path, { schema: { tags: ["service"] } }, () => ({ version: config.version, commit: config.commit }));
+  app.get("/api/v1/status", { schema: { tags: ["service"] } }, () => ({
+    status: unreadyReason() === undefined ? "ok" : "unready",
+    version: config.version,
+    commit: config.commit,
+    uptimeSeconds: Math.floor(process.uptime()),
+    features: { new: config.featureNew },
+    database: database === undefined ? "not configured" : (database.schemaVersion ?? "unreachable"),
+  }));
+
+  const featureErrors = new ExactRate(config.featureErrorRatio, seedFor(config.faultSeed, "FEATURE_NEW"));
+  app.get("/feature/new", { schema: { tags: ["service"] } }, (_request, reply) => {
+    if (!config.featureNew) return { feature: "new", enabled: false };
+    if (!featureErrors.next()) return { feature: "new", enabled: true };
+    reply.code(500);
+    return failureBody(500, "FEATURE_NEW_FAILED", "the new feature failed");
+  });
+
+  app.get("/metrics", { schema: { tags: ["probes"] } }, async (_request, reply) => {
+    const text = await metrics.registry.metrics();
+    return reply.type(metrics.registry.contentType).send(text);
+  });
+  app.get("/metrics.json", { schema: { tags: ["probes"] } }, () => {
+    const { requests, errors, meanLatencyMs } = metrics.totals();
+    return {
+      version: config.version,
+      scenario: scenarioOf(faults.settings),
+      total_requests: requests,
+      error_count: errors,
+      error_rate: requests === 0 ? 0 : errors / requests,
+      avg_latency_ms: meanLatencyMs,
+    };
+  });
+
+  if (database !== undefined) await app.register(notes(database.pool));
+  app.get("/openapi.json", { schema: { tags: ["service"] } }, () => app.swagger());
+
+  function unreadyReason(): string | undefined {
+    if (lifecycle.draining) return "shutting down";
+    if (!lifecycle.booted) return "starting (BOOT_DELAY has not passed)";
+    if (faults.settings.unready) return "the fault dial `unready` is on";
+    return database?.unreadyReason;
+  }
+
+  async function databaseProblem(): Promise<string | undefined> {
+    if (database === undefined) return "DB_DSN is not set";
+    return database.ping().then(
+      () => undefined,
+      (error: unknown) => `the database does not answer: ${reasonOf(error)}`,
+    );
+  }
+
+  return {
+    app,
+    /** Unready from now on, and every response from here asks its client to close the connection. */
+    drain(): void {
+      lifecycle.drain();
+      for (const response of inFlight) if (!response.headersSent) response.setHeader("connection", "close");
+    },
+    /** Requests that have no full response yet. */
+    inFlight: () => inFlight.size,
+  };
+}
+
+function failureBody(statusCode: number, code: string, message: string) {
+  return { statusCode, error: STATUS_CODES[statusCode] ?? "Error", code, message };
+}
+
+// What a client is told: a database that is away or behind is a 503, any other 5xx keeps its cause to the log.
+function describeFailure(error: FastifyError): { status: number; message: string } {
+  if (DATABASE_CODES.test(error.code ?? "") || error.message === "timeout exceeded when trying to connect")
+    return { status: 503, message: "the database is not available" };
+  if (SCHEMA_CODES.has(error.code ?? ""))
+    return { status: 503, message: "the database schema is older than this version needs" };
+  const status = error.statusCode ?? 500;
+  return { status, message: status >= 500 ? "internal error" : error.message };
+}
+
+/** The message of an error; of the first cause where a connection was tried at several addresses and the error itself has none. */
+export function reasonOf(error: unknown): string {
+  if (error instanceof AggregateError && error.message === "") return reasonOf(error.errors[0]);
+  return error instanceof Error ? error.message : String(error);
+}
+
+// The caller's x-request-id where it is a sane one, else a number that is unique over restarts.
+function requestIds(): (request: FastifyRequest["raw"]) => string {
+  const process = randomBytes(5).toString("base64url");
+  let count = 0;
+  return (request) => {
+    const given = request.headers["x-request-id"];
+    if (typeof given === "string" && REQUEST_ID.test(given)) return given;
+    count += 1;
+    return `${process}-${count.toString(36)}`;
+  };
+}

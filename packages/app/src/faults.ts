@@ -1,0 +1,127 @@
+import { ExactRate, seedFor } from "./exact-rate.ts";
+import { APP_ROUTES } from "./routes.ts";
+
+/** The position of every fault dial. */
+export type FaultSettings = {
+  /** Share of 500s by target: `*`, a route, or a method and a route. */
+  errors: Record<string, number>;
+  /** Added to every app request before it is handled. */
+  latencyMs: number;
+  /** Memory kept per second, in MiB. */
+  leakMbPerSecond: number;
+  /** The process exits this long after the dial is set; `null`: never. */
+  crashAfterSeconds: number | null;
+  /** /ready answers 503. */
+  unready: boolean;
+  /** Every app route answers 500 while the probes stay green. */
+  sick: boolean;
+};
+
+export const NO_FAULTS: FaultSettings = {
+  errors: {},
+  latencyMs: 0,
+  leakMbPerSecond: 0,
+  crashAfterSeconds: null,
+  unready: false,
+  sick: false,
+};
+
+const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+const LEAK_INTERVAL_MS = 100;
+const MIB = 1024 * 1024;
+
+/** The dials at work: who turns them, and what each does to the process. */
+export class FaultDials {
+  readonly #seed: number;
+  readonly #crash: (afterSeconds: number) => void;
+  #settings: FaultSettings = NO_FAULTS;
+  #rates = new Map<string, ExactRate>();
+  #leaked: Buffer[] = [];
+  #leakTimer: NodeJS.Timeout | undefined;
+  #crashTimer: NodeJS.Timeout | undefined;
+
+  /** @param crash ends the process; called by the crash dial */
+  constructor(options: { seed: number; crash: (afterSeconds: number) => void }) {
+    this.#seed = options.seed;
+    this.#crash = options.crash;
+  }
+
+  get settings(): FaultSettings {
+    return this.#settings;
+  }
+
+  /** Whether a dial is on that changes how app routes answer. */
+  get affectsRequests(): boolean {
+    return this.#settings.sick || this.#settings.latencyMs > 0 || this.#rates.size > 0;
+  }
+
+  /** Puts every dial to `settings`. The error sequences start again from their seeds and leaked memory is let go. */
+  set(settings: FaultSettings): void {
+    this.#settings = settings;
+    this.#rates = new Map(
+      Object.entries(settings.errors)
+        .filter(([, ratio]) => ratio > 0)
+        .map(([target, ratio]) => [target, new ExactRate(ratio, seedFor(this.#seed, target))]),
+    );
+    this.#setLeak(settings.leakMbPerSecond);
+    clearTimeout(this.#crashTimer);
+    const { crashAfterSeconds } = settings;
+    if (crashAfterSeconds !== null)
+      this.#crashTimer = setTimeout(() => this.#crash(crashAfterSeconds), crashAfterSeconds * 1000).unref();
+  }
+
+  /** Whether this request is to fail. The most specific target decides: method and route, then route, then `*`. */
+  failsNext(method: string, route: string): boolean {
+    if (this.#settings.sick) return true;
+    const rate = this.#rates.get(`${method} ${route}`) ?? this.#rates.get(route) ?? this.#rates.get("*");
+    return rate?.next() ?? false;
+  }
+
+  /** Bytes held by the leak dial. */
+  get leakedBytes(): number {
+    return this.#leaked.reduce((sum, block) => sum + block.length, 0);
+  }
+
+  #setLeak(mbPerSecond: number): void {
+    clearInterval(this.#leakTimer);
+    this.#leaked = [];
+    if (mbPerSecond === 0) return;
+    const started = performance.now();
+    this.#leakTimer = setInterval(() => {
+      const due = Math.floor(((performance.now() - started) / 1000) * mbPerSecond * MIB) - this.leakedBytes;
+      // Filled with other than 0, so that the pages are really resident.
+      if (due > 0) this.#leaked.push(Buffer.alloc(due, 1));
+    }, LEAK_INTERVAL_MS).unref();
+  }
+}
+
+/** Reads `GET /feature/new=0.3,/api/v1/notes=0.05`; what is wrong is returned line by line beside what is right. */
+export function parseErrorRatios(text: string): { ratios: Record<string, number>; problems: string[] } {
+  const ratios: Record<string, number> = {};
+  const problems: string[] = [];
+  for (const entry of text.split(",").map((part) => part.trim())) {
+    if (entry === "") continue;
+    const at = entry.lastIndexOf("=");
+    const target = entry.slice(0, Math.max(at, 0)).trim();
+    const ratio = at < 0 ? NaN : Number(entry.slice(at + 1).trim() || NaN);
+    const problem = errorRatioProblem(target, ratio);
+    if (problem === undefined) ratios[target] = ratio;
+    else problems.push(`${JSON.stringify(entry)}: ${problem}`);
+  }
+  return { ratios, problems };
+}
+
+/** What is wrong with an error dial, if anything. */
+export function errorRatioProblem(target: string, ratio: number): string | undefined {
+  const [route = "", method] = target.split(" ").toReversed();
+  if (!(ratio >= 0 && ratio <= 1)) return "want TARGET=RATIO with a ratio from 0 to 1";
+  if (method !== undefined && !METHODS.includes(method)) return `unknown method; want one of ${METHODS.join(", ")}`;
+  if (target !== "*" && !APP_ROUTES.includes(route)) return `unknown route; want * or one of ${APP_ROUTES.join(", ")}`;
+  return undefined;
+}
+
+/** One word for what the dials make of this process, as JSON metrics report it. */
+export function scenarioOf(settings: FaultSettings): "healthy" | "buggy" | "degrading" {
+  if (settings.sick || Object.values(settings.errors).some((ratio) => ratio > 0)) return "buggy";
+  return settings.latencyMs > 0 || settings.leakMbPerSecond > 0 ? "degrading" : "healthy";
+}
