@@ -13,6 +13,7 @@ export class Progress {
   readonly #file: string;
   readonly #earlier: Durations;
   readonly #ended: Durations = {};
+  #extra = 0;
   readonly #write: (line: string) => void;
 
   constructor(file: string, defaults: Durations, write: (line: string) => void = (line) => process.stderr.write(line)) {
@@ -24,6 +25,11 @@ export class Progress {
   /** Seconds since the command started. */
   elapsed(): number {
     return (performance.now() - this.#start) / 1000;
+  }
+
+  /** Work that the last run did not have, in seconds; it goes on beside the steps. */
+  expect(seconds: number): void {
+    this.#extra += seconds;
   }
 
   /** A line that is no step: what is waited for, what was found. */
@@ -54,21 +60,21 @@ export class Progress {
 
   #prefix(): string {
     const elapsed = this.elapsed();
-    return `[${elapsed.toFixed(1).padStart(5)} s of about ${Math.ceil(estimateWhole(elapsed, this.#ended, this.#earlier))} s]`;
+    return `[${elapsed.toFixed(1).padStart(5)} s of about ${Math.ceil(estimateWhole(elapsed, this.#ended, this.#earlier, this.#extra))} s]`;
   }
 }
 
 /**
  * Estimate of the whole in seconds: the last run's total, moved by how much later (or earlier) than then
- * the latest known step ended; never less than what has passed.
+ * the latest known step ended or by the `extra` work of this run; never less than what has passed.
  */
-export function estimateWhole(elapsed: number, ended: Durations, earlier: Durations): number {
+export function estimateWhole(elapsed: number, ended: Durations, earlier: Durations, extra = 0): number {
   const total = Math.max(0, ...Object.values(earlier));
   const latest = Object.entries(ended)
     .filter(([name]) => name in earlier)
     .toSorted(([, a], [, b]) => b - a)[0];
   const delay = latest ? latest[1] - earlier[latest[0]]! : 0;
-  return Math.max(elapsed, total + delay);
+  return Math.max(elapsed, total + (extra > 0 ? Math.max(delay, extra) : delay));
 }
 
 function readDurations(file: string): Durations | undefined {

@@ -16,6 +16,12 @@ test("a step that came later or earlier than last time moves the estimate by as 
   expect(estimateWhole(5, { "api answers": 3, "node is Ready": 5 }, earlier)).toBe(29);
 });
 
+test("what must be compiled first comes on top, and is not counted again when steps come later for it", () => {
+  expect(estimateWhole(0, {}, earlier, 300)).toBe(330);
+  expect(estimateWhole(304, { "api answers": 304 }, earlier, 300)).toBe(330);
+  expect(estimateWhole(324, { "api answers": 324 }, earlier, 300)).toBe(350);
+});
+
 test("an estimate is never less than what has passed", () => {
   expect(estimateWhole(45, { "api answers": 4 }, earlier)).toBe(45);
 });
