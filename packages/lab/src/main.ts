@@ -28,7 +28,7 @@ program
 
 program
   .command("reset")
-  .description("delete every namespace that is not the cluster's own or an add-on's; the cluster stays")
+  .description("empty the cluster of everybody's namespaces and data; the cluster and its add-ons stay")
   .action(async () => (await import("./commands/reset.ts")).reset());
 
 program
@@ -96,9 +96,9 @@ program
 try {
   await program.parseAsync();
 } catch (error) {
-  const { message, stack, hint, exitCode, name } = error as LabError;
-  const isForPeople = error instanceof LabError || name === "KubeError";
+  const { message, stack, hint, name, exitCode } = error as LabError;
+  const isForPeople = error instanceof LabError || name === "KubeError" || name === "WaitTimeout";
   process.stderr.write(`lab: ${isForPeople ? message : (stack ?? String(error))}\n`);
   if (isForPeople && hint) process.stderr.write(`  ${hint}\n`);
-  process.exit(exitCode ?? exitCodes.unexpected);
+  process.exit(exitCode ?? (name === "WaitTimeout" ? exitCodes.deadline : exitCodes.unexpected));
 }

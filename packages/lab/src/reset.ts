@@ -1,35 +1,45 @@
-import { KubeError, resources, type Kube, type KubeObject } from "@safe-deploy/kube";
-import { LabError, exitCodes } from "./errors.ts";
+import { KubeError, resources, waitUntil, type Kube, type KubeObject } from "@safe-deploy/kube";
+import { addonOf, profiles, type AddonName } from "./addons/catalog.ts";
+import { isReady } from "./addons/install.ts";
 
-/** Put on the namespaces of the lab's own add-ons: `reset` keeps them. */
-export const addonLabel = "safe-deploy.dev/lab-addon";
+/** The add-ons that keep what others put into them: pods whose volumes go with them. */
+const withData: AddonName[] = ["postgres", "prometheus"];
 
-const systemNamespaces = ["default", "kube-node-lease", "kube-public", "kube-system"];
+const keptNamespaces = new Set([
+  ...["default", "kube-node-lease", "kube-public", "kube-system"],
+  ...profiles.all.map((name) => addonOf(name).namespace),
+]);
 
 /** Objects that Kubernetes itself keeps in the namespace `default`. */
 const systemObjects = ["default", "kube-root-ca.crt", "kubernetes"];
 
 /** The namespaces that a reset deletes. */
-export function namespacesToDelete(namespaces: { metadata: KubeObject["metadata"] }[]): string[] {
-  return namespaces
-    .filter(({ metadata }) => !systemNamespaces.includes(metadata.name) && !metadata.labels?.[addonLabel])
-    .map(({ metadata }) => metadata.name);
+export function namespacesToDelete(namespaces: readonly string[]): string[] {
+  return namespaces.filter((name) => !keptNamespaces.has(name));
 }
 
 /**
- * Deletes every namespace that belongs neither to Kubernetes nor to an add-on, and whatever people made in `default`;
- * returns the deleted namespaces once they are gone. What lies outside namespaces stays.
+ * Deletes every namespace that belongs neither to Kubernetes nor to an add-on and whatever people made in `default`,
+ * and replaces the pods of the add-ons that keep data. Returns the deleted namespaces once they are gone and the
+ * add-ons are ready again; throws WaitTimeout. What lies outside namespaces stays.
  */
 export async function resetCluster(kube: Kube, deadlineSeconds: number): Promise<string[]> {
+  const timeoutMs = deadlineSeconds * 1000;
   const { items } = await kube.list(resources.Namespace, { namespace: null });
-  const doomed = namespacesToDelete(items);
+  const doomed = namespacesToDelete(items.map((namespace) => namespace.metadata.name));
   await Promise.all(doomed.map((name) => kube.delete(resources.Namespace, name)));
   // Nothing new can be made in them from here on. Nobody waits for what still runs to say goodbye.
-  await Promise.all(
-    [...doomed, "default"].map((name) => kube.raw("DELETE", `/api/v1/namespaces/${name}/pods?gracePeriodSeconds=1`)),
-  );
-  await Promise.all([emptyDefaultNamespace(kube), waitUntilGone(kube, doomed, deadlineSeconds)]);
+  await Promise.all([...doomed, "default"].map((name) => deletePodsAtOnce(kube, name)));
+  await Promise.all([
+    emptyDefaultNamespace(kube),
+    waitUntilGone(kube, doomed, timeoutMs),
+    ...withData.map((name) => replacePods(kube, name, timeoutMs)),
+  ]);
   return doomed;
+}
+
+async function deletePodsAtOnce(kube: Kube, namespace: string): Promise<void> {
+  await kube.raw("DELETE", `/api/v1/namespaces/${namespace}/pods?gracePeriodSeconds=1`);
 }
 
 async function emptyDefaultNamespace(kube: Kube): Promise<void> {
@@ -67,37 +77,47 @@ async function servedBy(kube: Kube, root: string): Promise<unknown> {
   }
 }
 
-async function waitUntilGone(kube: Kube, names: string[], deadlineSeconds: number): Promise<void> {
-  const left = new Map<string, KubeObject | undefined>(names.map((name) => [name, undefined]));
-  const end = new AbortController();
-  const timer = setTimeout(() => end.abort(), deadlineSeconds * 1000);
-  try {
-    for await (const event of kube.watch(resources.Namespace, { namespace: null, signal: end.signal })) {
-      if (event.type === "sync") {
-        const present = new Set(event.items.map((item) => item.metadata.name));
-        for (const name of left.keys()) if (!present.has(name)) left.delete(name);
-      } else if (event.type === "deleted") {
-        left.delete(event.object.metadata.name);
-      } else if (left.has(event.object.metadata.name)) {
-        left.set(event.object.metadata.name, event.object);
-      }
-      if (left.size === 0) return;
-    }
-  } finally {
-    clearTimeout(timer);
-    end.abort();
-  }
-  throw new LabError(
-    `waited ${deadlineSeconds} s for namespaces to go; still there:\n${[...left].map(([name, last]) => `  ${name}: ${whyStillThere(last)}`).join("\n")}`,
-    { hint: "`lab down` and `lab up` give an empty cluster in any case.", exitCode: exitCodes.deadline },
+async function waitUntilGone(kube: Kube, names: string[], timeoutMs: number): Promise<void> {
+  const left = (namespaces: readonly KubeObject[]) =>
+    namespaces.filter(({ metadata }) => names.includes(metadata.name));
+  await waitUntil(
+    kube,
+    { namespaces: { resource: resources.Namespace, namespace: null } },
+    {
+      what: `the namespaces ${names.join(", ")} to go`,
+      timeoutMs,
+      describe: ({ namespaces }) =>
+        left(namespaces)
+          .map((namespace) => `${namespace.metadata.name}: ${whyStillThere(namespace)}`)
+          .join("; "),
+    },
+    ({ namespaces }) => left(namespaces).length === 0 || undefined,
   );
 }
 
 type Condition = { type: string; status: string; message: string };
 
 /** What the namespace controller says hinders it. */
-function whyStillThere(namespace: KubeObject | undefined): string {
-  const { conditions = [] } = (namespace?.["status"] ?? {}) as { conditions?: Condition[] };
+function whyStillThere(namespace: KubeObject): string {
+  const { conditions = [] } = (namespace["status"] ?? {}) as { conditions?: Condition[] };
   const hindrances = conditions.filter(({ status }) => status === "True").map(({ message }) => message);
   return hindrances.join("; ") || "no reason given yet";
+}
+
+async function replacePods(kube: Kube, name: AddonName, timeoutMs: number): Promise<void> {
+  const { namespace, deployment, title } = addonOf(name);
+  if ((await kube.get(resources.Deployment, deployment, { namespace })) === undefined) return;
+  const { items } = await kube.list(resources.Pod, { namespace });
+  const old = new Set(items.map((pod) => pod.metadata.uid));
+  await deletePodsAtOnce(kube, namespace);
+  await waitUntil(
+    kube,
+    {
+      pods: { resource: resources.Pod, namespace },
+      deployments: { resource: resources.Deployment, namespace, fieldSelector: `metadata.name=${deployment}` },
+    },
+    { what: `${title} to be ready without its data`, timeoutMs },
+    ({ pods, deployments }) =>
+      (pods.length > 0 && pods.every((pod) => !old.has(pod.metadata.uid)) && isReady(deployments[0])) || undefined,
+  );
 }

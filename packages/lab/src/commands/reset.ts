@@ -16,14 +16,14 @@ export async function reset(): Promise<void> {
   if (!existsSync(lab.kubeconfig)) {
     throw new LabError(`the lab ${lab.name} is not up`, { hint: "`lab up` starts an empty one." });
   }
-  const progress = commandProgress("reset", { "namespaces are gone": 8 });
+  const progress = commandProgress("reset", { "the cluster is empty": 10 });
   using _lock = await takeLock(lab.name, {
     purpose: "lab reset",
     deadlineSeconds: 1800,
     onWait: (holder) => progress.note(`waiting for ${holder} to end`),
   });
   const kube = await Kube.connect({ kubeconfig: lab.kubeconfig });
-  const deleted = await progress.step("namespaces are gone", () => resetCluster(kube, deadlineSeconds));
+  const deleted = await progress.step("the cluster is empty", () => resetCluster(kube, deadlineSeconds));
   progress.save();
   process.stdout.write(
     `${lab.name} is empty; ${deleted.length === 0 ? "there was no namespace to delete" : `deleted: ${deleted.join(" ")}`}\n`,

@@ -1,3 +1,5 @@
+import { addonOf, profiles, type AddonName } from "../addons/catalog.ts";
+import { isReady } from "../addons/install.ts";
 import { chooseBackend } from "../backend.ts";
 import { exitCodes } from "../errors.ts";
 import { resolveLab, type Lab } from "../identity.ts";
@@ -16,8 +18,26 @@ export async function status(o: { output: "text" | "json" }): Promise<number> {
 
 async function ownStatus(lab: Lab) {
   const node = await readNodeStatus(lab);
-  const ready = node.whyNotReady === undefined;
-  return { name: lab.name, kubeconfig: lab.kubeconfig, ready, node, text: renderNode(lab.name, node) };
+  const addons = node.whyNotReady === undefined ? await addonStatuses(lab) : [];
+  const ready = node.whyNotReady === undefined && addons.every((addon) => addon.state !== "not ready");
+  const text = [renderNode(lab.name, node), ...addons.map(({ title, state }) => `  add-on ${title}: ${state}`)].join(
+    "\n",
+  );
+  return { name: lab.name, kubeconfig: lab.kubeconfig, ready, node, addons, text };
+}
+
+type AddonStatus = { name: AddonName; title: string; state: "ready" | "not ready" | "not installed" };
+
+async function addonStatuses(lab: Lab): Promise<AddonStatus[]> {
+  const { Kube, resources } = await import("@safe-deploy/kube");
+  const kube = await Kube.connect({ kubeconfig: lab.kubeconfig });
+  return await Promise.all(
+    profiles.all.map(async (name) => {
+      const { title, namespace, deployment } = addonOf(name);
+      const found = await kube.get(resources.Deployment, deployment, { namespace });
+      return { name, title, state: found ? (isReady(found) ? "ready" : "not ready") : "not installed" } as const;
+    }),
+  );
 }
 
 /** Throws if the cluster does not answer. */
