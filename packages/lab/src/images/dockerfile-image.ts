@@ -26,7 +26,8 @@ export async function buildDockerfile(registry: Registry, repository: string, o:
   await buildah.run(
     "build",
     "--isolation=chroot",
-    "--layers",
+    // buildah's cache of layers takes an ENV or LABEL made from another build argument for the same.
+    "--layers=false",
     "--pull-always",
     // The same files give the same image.
     "--timestamp=0",
@@ -70,7 +71,10 @@ async function push(buildah: Buildah, registry: Registry, reference: string): Pr
 
 type Buildah = Disposable & { work: string; run: (...args: string[]) => Promise<string> };
 
-/** buildah with the project's own storage, for which registry.local is the lab's registry. */
+/**
+ * buildah with the project's own storage, for which registry.local is the lab's registry.
+ * It runs in a mount namespace of its own, because it leaves mounts behind, even after a success.
+ */
 function prepareBuildah(registry: Registry): Buildah {
   const home = path.join(cacheDirectory, "buildah");
   mkdirSync(home, { recursive: true });
@@ -80,7 +84,9 @@ function prepareBuildah(registry: Registry): Buildah {
   return {
     work,
     run: async (...args) =>
-      await run("buildah", [...storage, ...args], { env: { ...process.env, CONTAINERS_REGISTRIES_CONF: registries } }),
+      await run("unshare", ["--mount", "--propagation=slave", "buildah", ...storage, ...args], {
+        env: { ...process.env, CONTAINERS_REGISTRIES_CONF: registries },
+      }),
     [Symbol.dispose]: () => rmSync(work, { recursive: true, force: true }),
   };
 }
