@@ -1,9 +1,21 @@
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import {
+  constants,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import path from "node:path";
 import { run } from "../command.ts";
 import { refusal } from "../errors.ts";
 import { cacheDirectory } from "../identity.ts";
-import { registryName, type Registry } from "./registry.ts";
+import { parseReference, registryName, type Registry } from "./registry.ts";
 
 export type DockerfileBuild = {
   /** The context; also where the Dockerfile is, unless `file` names another. */
@@ -12,6 +24,8 @@ export type DockerfileBuild = {
   buildArgs?: Record<string, string>;
   /** Default: the newest tag that already holds the same image, else the day's next. */
   tag?: string;
+  /** The digest of the image that the Dockerfile builds on: known, a build of the same inputs is not run again. */
+  base?: string;
 };
 
 /**
@@ -21,7 +35,30 @@ export type DockerfileBuild = {
 export async function buildDockerfile(registry: Registry, repository: string, o: DockerfileBuild): Promise<string> {
   const file = o.file ?? path.join(o.directory, "Dockerfile");
   if (!existsSync(file)) throw refusal(`there is no ${file}`, "Name the Dockerfile with --file.");
+  const inLab = repository.startsWith(`${registryName}/`);
+  const pushed = inLab ? await pushedTags(registry, repository.slice(registryName.length + 1)) : [];
+  const record = o.base === undefined ? undefined : recordFile(inputsOf(file, o, o.base));
+  const built = record !== undefined && existsSync(record) ? readFileSync(record, "utf8") : undefined;
+  const known = pushed.filter((it) => it.imageId === built).map((it) => it.tag);
+  if (known[0] !== undefined && (o.tag === undefined || known.includes(o.tag)))
+    return `${repository}:${o.tag ?? known[0]}`;
+
   using buildah = prepareBuildah(registry);
+  const id = await build(buildah, file, o);
+  if (record !== undefined) {
+    mkdirSync(path.dirname(record), { recursive: true });
+    writeFileSync(record, id);
+  }
+  const same = pushed.filter((it) => it.imageId === id).map((it) => it.tag);
+  const taken = [...pushed.map((it) => it.tag), ...(await builtTags(buildah, repository))];
+  const tag = o.tag ?? same[0] ?? nextTag(taken, new Date());
+  const reference = `${repository}:${tag}`;
+  await buildah.run("tag", id, reference);
+  if (inLab && !same.includes(tag)) await push(buildah, registry, reference);
+  return reference;
+}
+
+async function build(buildah: Buildah, file: string, o: DockerfileBuild): Promise<string> {
   const idFile = path.join(buildah.work, "id");
   await buildah.run(
     "build",
@@ -37,20 +74,33 @@ export async function buildDockerfile(registry: Registry, repository: string, o:
     `--iidfile=${idFile}`,
     o.directory,
   );
-  const id = readFileSync(idFile, "utf8").trim();
-  const inLab = repository.startsWith(`${registryName}/`);
-  const pushed = inLab ? await pushedTags(registry, repository.slice(registryName.length + 1)) : [];
-  const same = pushed.filter((it) => it.imageId === id).map((it) => it.tag);
-  const tag =
-    o.tag ?? same[0] ?? nextTag([...pushed.map((it) => it.tag), ...(await builtTags(buildah, repository))], new Date());
-  const reference = `${repository}:${tag}`;
-  await buildah.run("tag", id, reference);
-  if (inLab && !same.includes(tag)) await push(buildah, registry, reference);
-  return reference;
+  return readFileSync(idFile, "utf8").trim();
 }
 
-/** Pushes an image that was built here to the registry in its name. */
+/** A hash of everything a build reads: the Dockerfile, every file of the context, the arguments and the base image. */
+function inputsOf(file: string, o: DockerfileBuild, base: string): string {
+  const args = Object.entries(o.buildArgs ?? {}).toSorted(([a], [b]) => (a < b ? -1 : 1));
+  const hash = createHash("sha256").update(JSON.stringify([base, args]));
+  hash.update(readFileSync(file));
+  const entries = readdirSync(o.directory, { recursive: true, withFileTypes: true });
+  const names = entries.map((entry) => path.join(entry.parentPath, entry.name)).toSorted();
+  for (const name of names) {
+    const { mode } = lstatSync(name);
+    hash.update(JSON.stringify([path.relative(o.directory, name), mode]));
+    if ((mode & constants.S_IFMT) === constants.S_IFREG) hash.update(readFileSync(name));
+    if ((mode & constants.S_IFMT) === constants.S_IFLNK) hash.update(readlinkSync(name));
+  }
+  return hash.digest("hex");
+}
+
+/** Where the id of the image that was built from these inputs is kept. */
+function recordFile(inputs: string): string {
+  return path.join(cacheDirectory, "buildah/built", inputs);
+}
+
+/** Pushes an image that was built here to the registry in its name. One that the lab's registry has already is left. */
 export async function pushBuilt(registry: Registry, reference: string): Promise<void> {
+  if (reference.startsWith(`${registryName}/`) && (await registry.manifest(parseReference(reference)))) return;
   using buildah = prepareBuildah(registry);
   const images = JSON.parse(await buildah.run("images", "--json")) as { names?: string[] }[];
   if (!images.some((image) => image.names?.includes(reference))) {

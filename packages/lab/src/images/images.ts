@@ -40,10 +40,12 @@ export async function buildImage(registry: Registry, name: ImageName, o: BuildOp
   if (name === "app" || name === "ctl") {
     const { directory, repository } = dockerfiles[name];
     const node = await ensureSystemImage(registry, "node");
+    const base = (await registry.manifest(parseReference(node)))?.digest;
     return await buildDockerfile(registry, o.repository ?? repository, {
       directory: path.join(checkout, directory),
       buildArgs: { NODE_IMAGE: node, ...o.buildArgs },
       ...(o.tag === undefined ? {} : { tag: o.tag }),
+      ...(base === undefined || o.buildArgs?.["NODE_IMAGE"] !== undefined ? {} : { base }),
     });
   }
   if (o.repository !== undefined || o.tag !== undefined || Object.keys(o.buildArgs ?? {}).length > 0) {

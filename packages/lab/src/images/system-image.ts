@@ -17,10 +17,14 @@ type SystemImage = {
   users: { name: string; id: number; home: string }[];
   /** Files beside the packages': where they come from, by their place in the image. */
   files: Record<string, string>;
+  /** A small file that changes whenever the files above do; without it they are compared themselves. */
+  versionFile?: string;
   /** Made for the image's user to write in. */
   writable?: readonly string[];
   config: RuntimeConfig;
 };
+
+const nodePackage = path.join(checkout, "node_modules", `node-linux-${process.arch}`);
 
 const base = ["base-files", "ca-certificates", "libc6", "libgcc-s1", "libstdc++6", "tzdata", "dash"];
 
@@ -32,7 +36,8 @@ const images = {
     reference: { repository: "node", tag: "24" },
     packages: base,
     users: [{ name: "node", id: 65532, home: "/home/node" }],
-    files: { "/usr/local/bin/node": nodeBinary() },
+    files: { "/usr/local/bin/node": path.join(nodePackage, "bin/node") },
+    versionFile: path.join(nodePackage, "package.json"),
     config: { User: "0:0", Cmd: ["node"], Env: ["PATH=/usr/local/bin:/usr/bin:/bin"] },
   },
   postgres: {
@@ -86,10 +91,17 @@ export async function ensureSystemImage(registry: Registry, name: SystemImageNam
 
 /** A hash of everything the image is made from, but for the versions of Debian's packages. */
 function contentOf(image: SystemImage): string {
-  const hash = createHash("sha256").update(JSON.stringify([recipeVersion, hostArchitecture(), image]));
-  for (const source of Object.values(image.files)) {
-    if (!existsSync(source))
-      throw refusal(`the image ${image.reference.repository} needs ${source}`, "Run `make bootstrap`.");
+  const { versionFile, files, ...rest } = image;
+  const hash = createHash("sha256").update(
+    JSON.stringify([recipeVersion, hostArchitecture(), rest, Object.keys(files)]),
+  );
+  for (const source of versionFile === undefined ? Object.values(files) : [versionFile]) {
+    if (!existsSync(source)) {
+      throw refusal(
+        `the image ${image.reference.repository} needs ${source}, which is not there`,
+        "Run `make bootstrap`.",
+      );
+    }
     hash.update(readFileSync(source));
   }
   return hash.digest("hex");
@@ -119,8 +131,4 @@ async function ensureLayer(name: string, image: SystemImage, content: string): P
   } finally {
     rmSync(work, { recursive: true, force: true });
   }
-}
-
-function nodeBinary(): string {
-  return path.join(checkout, "node_modules", `node-linux-${process.arch}`, "bin/node");
 }

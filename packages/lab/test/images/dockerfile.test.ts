@@ -14,6 +14,7 @@ let context: string;
 let server: Awaited<ReturnType<typeof startRegistry>>;
 let registry: Registry;
 let dockerfiles: typeof Dockerfiles;
+const realPath = process.env["PATH"];
 const day = new Date().toISOString().slice(0, 10).replaceAll("-", "");
 
 beforeAll(async () => {
@@ -42,6 +43,28 @@ it("numbers a changed image up, and gives an unchanged one the tag that it has",
   writeFileSync(path.join(context, "file"), "two");
   expect(await build()).toBe(`registry.local/counted:${day}.2`);
   expect((await registry.tags("counted")).toSorted()).toEqual([`${day}.1`, `${day}.2`]);
+});
+
+it("does not run a build again whose files, arguments and base are the same", async () => {
+  // Without a PATH there is no builder: only what needs none succeeds.
+  const build = async (o: { tag?: string; note: string }) =>
+    await dockerfiles.buildDockerfile(registry, "registry.local/known", {
+      directory: context,
+      base: "sha256:base",
+      buildArgs: { NOTE: o.note },
+      ...(o.tag === undefined ? {} : { tag: o.tag }),
+    });
+  const first = await build({ note: "a" });
+  vi.stubEnv("PATH", "/nonexistent");
+  try {
+    expect(await build({ note: "a" })).toBe(first);
+    await expect(build({ note: "b" })).rejects.toThrow("could not be started");
+    await expect(build({ note: "a", tag: "other" })).rejects.toThrow("could not be started");
+    writeFileSync(path.join(context, "file"), "changed");
+    await expect(build({ note: "a" })).rejects.toThrow("could not be started");
+  } finally {
+    vi.stubEnv("PATH", realPath);
+  }
 });
 
 it("pushes under the tag that is asked for, even where the image has another", async () => {
