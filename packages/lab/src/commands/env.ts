@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs";
+import path from "node:path";
 import { chooseBackend } from "../backend.ts";
 import { LabError } from "../errors.ts";
 import { resolveLab, type Lab } from "../identity.ts";
@@ -20,10 +21,10 @@ export async function env(): Promise<void> {
 
 /** Throws if the lab is not up: half an environment would point at some other cluster. */
 export async function labEnvironment(lab: Lab): Promise<Record<string, string>> {
-  const path = await pathWithTools();
+  const PATH = await pathWithTools();
   const backend = chooseBackend(process.env, lab);
   if (backend.kind === "external") {
-    return { ...(backend.kubeconfig ? { KUBECONFIG: backend.kubeconfig } : { LAB: "external" }), PATH: path };
+    return { ...(backend.kubeconfig ? { KUBECONFIG: backend.kubeconfig } : { LAB: "external" }), PATH };
   }
   const subnet = readSubnet(lab);
   if (!subnet || !existsSync(lab.kubeconfig)) {
@@ -32,8 +33,10 @@ export async function labEnvironment(lab: Lab): Promise<Record<string, string>> 
   return {
     LAB_NAME: lab.name,
     KUBECONFIG: lab.kubeconfig,
+    // kubectl and helm keep what an API server serves by its address, which the next lab has too.
+    KUBECACHEDIR: path.join(lab.state, "kube-cache"),
     CTL_REGISTRY_MIRRORS: `registry.local=http://${subnet.nodeIp}:${registryPort}`,
-    PATH: path,
+    PATH,
   };
 }
 
