@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
-import { whyNodeNotReady } from "../src/node/start.ts";
+import { whyNodeNotReady, whyReportIsOld } from "../src/node/start.ts";
 
-const node = (status: string, lastHeartbeatTime = "2026-01-01T10:00:05Z") => ({
-  status: { conditions: [{ type: "Ready", status, message: "PLEG is not healthy", lastHeartbeatTime }] },
+const node = (status: string) => ({
+  status: { conditions: [{ type: "Ready", status, message: "PLEG is not healthy" }] },
 });
 
 test("a node is Ready when its kubelet says so", () => {
@@ -12,6 +12,10 @@ test("a node is Ready when its kubelet says so", () => {
 });
 
 test("what an earlier kubelet said does not count", () => {
-  expect(whyNodeNotReady(node("True"), "2026-01-01T10:00:05.900Z")).toBeUndefined();
-  expect(whyNodeNotReady(node("True"), "2026-01-01T10:00:06.100Z")).toContain("has not reported since it started");
+  const started = "2026-01-01T10:00:05.900Z";
+  const [before, after] = ["2026-01-01T10:00:04Z", "2026-01-01T10:00:05Z"];
+  expect(whyReportIsOld([before, "2026-01-01T10:00:05.950123Z"], started)).toBeUndefined();
+  expect(whyReportIsOld([after, undefined], started)).toBeUndefined();
+  expect(whyReportIsOld([before, before], started)).toContain("since it started");
+  expect(whyReportIsOld([undefined, undefined], started)).toContain("since it started");
 });

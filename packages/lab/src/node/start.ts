@@ -11,7 +11,7 @@ import { renderConfigFiles } from "./config-files.ts";
 import { userKubeconfig } from "./kubeconfig.ts";
 import { ensureMountNamespace, mountNamespaceExists } from "./mount-namespace.ts";
 import { ensureNetwork, networkExists } from "./network.ts";
-import { request } from "./probe.ts";
+import { request, type ProbeTarget } from "./probe.ts";
 import { ProcessTable, identify, isAlive, signal, startDetached, waitForEnd, type ProcessRecord } from "./process.ts";
 
 export type StartedNode = {
@@ -194,7 +194,7 @@ async function lastReason(seconds: number, whyNot: () => Promise<string | undefi
 
 /** The API server may reach the kubelet's API (logs, exec): the one right that Kubernetes does not bind by itself. */
 async function allowKubeletAccess(lab: Lab, nodeIp: string): Promise<void> {
-  const answer = await request({
+  const target = {
     url: `https://${nodeIp}:6443/apis/rbac.authorization.k8s.io/v1/clusterrolebindings`,
     ...adminTls(lab),
     method: "POST",
@@ -205,38 +205,70 @@ async function allowKubeletAccess(lab: Lab, nodeIp: string): Promise<void> {
       roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: "system:kubelet-api-admin" },
       subjects: [{ apiGroup: "rbac.authorization.k8s.io", kind: "User", name: kubeletClientUser }],
     },
-  });
+  };
   const alreadyThere = 409;
-  if (answer.status !== 201 && answer.status !== alreadyThere) {
-    throw new LabError(`the API server did not accept the kubelet's role binding (${answer.status}): ${answer.body}`);
-  }
+  await waitUntil("kube-apiserver", 60, async () => {
+    const { status, body } = await answerOf(target);
+    return status === 201 || status === alreadyThere ? undefined : `it refuses the kubelet's role binding: ${body}`;
+  });
 }
 
 /** Why there is no node object yet, and why the node is not Ready; undefined where there is nothing against it. */
 async function readNode(lab: Lab, nodeIp: string): Promise<{ missing?: string; notReady?: string | undefined }> {
-  const url = `https://${nodeIp}:6443/api/v1/nodes/${lab.name}`;
-  const { status, body } = await request({ url, ...adminTls(lab) });
-  if (status === 200) {
-    const since = new ProcessTable(lab).read("kubelet")?.startedAt;
-    return { notReady: whyNodeNotReady(JSON.parse(body) as NodeStatus, since) };
+  const api = `https://${nodeIp}:6443`;
+  const lease = `${api}/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/${lab.name}`;
+  const tls = adminTls(lab);
+  const [node, renewed] = await Promise.all([
+    answerOf({ url: `${api}/api/v1/nodes/${lab.name}`, ...tls }),
+    answerOf({ url: lease, ...tls }),
+  ]);
+  if (node.status !== 200) {
+    const missing = `no node ${lab.name}: ${node.body}`;
+    return { missing, notReady: missing };
   }
-  const missing = `the API server answers ${status} for node ${lab.name}`;
-  return { missing, notReady: missing };
+  const since = new ProcessTable(lab).read("kubelet")?.startedAt;
+  const found = JSON.parse(node.body) as NodeStatus;
+  const newest = renewed.status === 200 ? (JSON.parse(renewed.body) as Lease).spec.renewTime : undefined;
+  return { notReady: whyNodeNotReady(found) ?? whyReportIsOld([heartbeatOf(found), newest], since) };
 }
 
-type NodeStatus = {
-  status: { conditions?: { type: string; status: string; message?: string; lastHeartbeatTime?: string }[] };
-};
+/** On a busy machine an answer may come too late or the connection break: status 0, and the next request may succeed. */
+async function answerOf(target: ProbeTarget): Promise<{ status: number; body: string }> {
+  try {
+    return await request(target);
+  } catch (error) {
+    return { status: 0, body: (error as Error).message };
+  }
+}
 
-/** `since`: when the kubelet started, if what an earlier one reported does not count. ISO 8601, as the API's times. */
-export function whyNodeNotReady(node: NodeStatus, since?: string): string | undefined {
-  const ready = node.status.conditions?.find((condition) => condition.type === "Ready");
-  if (ready?.status !== "True") return `the node is not Ready: ${ready?.message ?? "it has not reported yet"}`;
-  // The API's times are whole seconds.
-  const heartbeat = Date.parse(ready.lastHeartbeatTime ?? "") + 1000;
-  return since === undefined || heartbeat > Date.parse(since)
-    ? undefined
-    : "the kubelet has not reported since it started";
+type Condition = { type: string; status: string; message?: string; lastHeartbeatTime?: string };
+type NodeStatus = { status: { conditions?: Condition[] } };
+type Lease = { spec: { renewTime?: string } };
+
+export function whyNodeNotReady(node: NodeStatus): string | undefined {
+  const ready = readyCondition(node);
+  if (ready?.status === "True") return undefined;
+  return `the node is not Ready: ${ready?.message ?? "it has not reported yet"}`;
+}
+
+/**
+ * What an earlier kubelet reported does not count. A kubelet shows that it is there by the node's status, which
+ * a new one need not write, and by its lease, which it renews every 10 s. All times are ISO 8601.
+ */
+export function whyReportIsOld(reports: (string | undefined)[], kubeletStart: string | undefined): string | undefined {
+  if (kubeletStart === undefined) return undefined;
+  // The status counts in whole seconds, cut off.
+  const since = Math.floor(Date.parse(kubeletStart) / 1000) * 1000;
+  if (reports.some((time) => Date.parse(time ?? "") >= since)) return undefined;
+  return "the kubelet has not reported since it started";
+}
+
+function heartbeatOf(node: NodeStatus): string | undefined {
+  return readyCondition(node)?.lastHeartbeatTime;
+}
+
+function readyCondition(node: NodeStatus): Condition | undefined {
+  return node.status.conditions?.find((condition) => condition.type === "Ready");
 }
 
 function fingerprintOf(component: Component): string {

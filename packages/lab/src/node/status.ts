@@ -51,6 +51,11 @@ async function readComponent(lab: Lab, name: ComponentName, address: string | un
 }
 
 async function whyNotReady(lab: Lab, address: string): Promise<string | undefined> {
-  const { status, body } = await request({ url: `https://${address}:6443/api/v1/nodes/${lab.name}`, ...adminTls(lab) });
-  return status === 200 ? whyNodeNotReady(JSON.parse(body)) : `the API server answers ${status} for node ${lab.name}`;
+  const url = `https://${address}:6443/api/v1/nodes/${lab.name}`;
+  try {
+    const { status, body } = await request({ url, ...adminTls(lab) });
+    return status === 200 ? whyNodeNotReady(JSON.parse(body)) : `the API server answers ${status} for its node`;
+  } catch (error) {
+    return `the API server does not answer: ${(error as Error).message}`;
+  }
 }
