@@ -20,8 +20,8 @@ export type ToolOptions = {
 const reportEvery = 30;
 
 /**
- * Finds each tool on PATH or in the cache and builds the rest: one compile at a time, in the catalog's order, with
- * the downloads running ahead. Each promise settles when its own binary (absolute path) is there, so that the
+ * Finds each tool on PATH or in the cache and builds the rest: one compile at a time, in the catalog's order, beside
+ * the next one's download. Each promise settles when its own binary (absolute path) is there, so that the
  * cluster can start while the others still compile. After a failure nothing more is built.
  */
 export function startTools<Name extends ToolName>(
@@ -128,17 +128,23 @@ async function buildInOrder<Name extends ToolName>(
 ): Promise<void> {
   const known = readCompileSeconds(toolCache);
   const estimates = missing.map(({ recipe }) => known[recipe.name] ?? recipe.tool.seconds);
-  const downloads = downloadAhead(
-    missing.map(({ recipe }) => recipe),
-    o.signal,
-  );
+  const fetching = (index: number): Promise<void> => {
+    const next = missing[index];
+    const fetched = next === undefined ? Promise.resolve() : download(next.recipe, o.signal);
+    // Awaited only after the compile that it runs beside.
+    fetched.catch(() => {});
+    return fetched;
+  };
+  let fetched = fetching(0);
   for (const [index, { name, recipe }] of missing.entries()) {
     const place = missing.length === 1 ? "" : ` (${index + 1} of ${missing.length})`;
     const later = estimates.slice(index + 1).reduce((sum, seconds) => sum + seconds, 0);
-    const label = `${recipe.name} ${recipe.version}${place}`;
+    const cross = recipe.arch === hostArchitecture() ? "" : ` for ${recipe.arch}`;
+    const label = `${recipe.name} ${recipe.version}${cross}${place}`;
     const report = (line: string) => o.onProgress?.(`${label}: ${line}`);
     const downloading = reportRegularly((elapsed) => report(`downloading, ${duration(elapsed)}`));
-    await downloads[index]!.finally(() => downloading[Symbol.dispose]());
+    await fetched.finally(() => downloading[Symbol.dispose]());
+    fetched = fetching(index + 1);
     report(`compiling, about ${duration(estimates[index]!)}`);
     const start = performance.now();
     const seconds = () => (performance.now() - start) / 1000;
@@ -156,21 +162,12 @@ async function buildInOrder<Name extends ToolName>(
         report(`waiting for another process: ${holder}`);
       },
     });
-    if (!waited) rememberCompileSeconds(toolCache, recipe.name, seconds(), estimates[index]!);
+    // Another architecture's compile also makes Go's own library for it: no measure of this one's.
+    const typical = !waited && recipe.arch === hostArchitecture();
+    if (typical) rememberCompileSeconds(toolCache, recipe.name, seconds(), estimates[index]!);
     report(`built in ${duration(seconds())}${later > 0 ? `, about ${duration(later)} until all are built` : ""}`);
     found(name, recipe.file);
   }
-}
-
-/** One download after the other, each promise for its own. */
-function downloadAhead(recipes: Recipe[], signal: AbortSignal | undefined): Promise<void>[] {
-  let previous = Promise.resolve();
-  return recipes.map((recipe) => {
-    const next = previous.then(() => download(recipe, signal));
-    next.catch(() => {});
-    previous = next;
-    return next;
-  });
 }
 
 function reportRegularly(report: (elapsedSeconds: number) => void): Disposable {
