@@ -1,6 +1,5 @@
-import { STATUS_CODES, type IncomingMessage, type ServerResponse } from "node:http";
+import { STATUS_CODES } from "node:http";
 import { randomBytes } from "node:crypto";
-import { setTimeout as delay } from "node:timers/promises";
 import swagger from "@fastify/swagger";
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import fastify, {
@@ -38,7 +37,6 @@ type Parts = {
 /** The service on its main port: routes, request metrics, request log, fault dials. Not listening yet. */
 export async function buildApp({ config, log, metrics, faults, lifecycle, database }: Parts) {
   const probes = new Set(PROBE_ROUTES);
-  const inFlight = new Set<ServerResponse>();
   const nextId = requestIds();
 
   const app = fastify({
@@ -76,10 +74,8 @@ export async function buildApp({ config, log, metrics, faults, lifecycle, databa
   }).withTypeProvider<TypeBoxTypeProvider>();
 
   app.addHook("onRequest", (request, reply, done) => {
-    inFlight.add(reply.raw);
     reply.header("x-app-version", config.version);
     reply.header("x-request-id", request.id);
-    if (lifecycle.draining) reply.header("connection", "close");
     done();
   });
   app.addHook("onResponse", (request, reply, done) => {
@@ -94,21 +90,23 @@ export async function buildApp({ config, log, metrics, faults, lifecycle, databa
     }
     done();
   });
-  // 'close' also comes when the client hangs up before the response, where onResponse may not.
-  app.server.on("request", (_request: IncomingMessage, response: ServerResponse) => {
-    response.once("close", () => inFlight.delete(response));
+  // When the response goes out, not when the request came: what was in flight at SIGTERM closes its connection too.
+  app.addHook("onSend", (_request, reply, payload, done) => {
+    if (lifecycle.draining) reply.header("connection", "close");
+    done(null, payload);
   });
-  app.addHook("preHandler", async (request, reply) => {
+  app.addHook("preHandler", (request, reply, done) => {
     const route = request.routeOptions.url;
-    if (!faults.affectsRequests || route === undefined || probes.has(route)) return;
+    if (!faults.affectsRequests || route === undefined || probes.has(route)) return done();
+    const { latencyMs, sick } = faults.settings;
     const fails = faults.failsNext(request.method, route);
-    if (faults.settings.latencyMs > 0) await delay(faults.settings.latencyMs);
-    if (fails) {
-      const message = faults.settings.sick
-        ? "the fault dial `sick` is on"
-        : "the fault dial `errors` chose this request";
-      await reply.code(500).send(failureBody(500, "FAULT_INJECTED", message));
-    }
+    const proceed = () => {
+      if (!fails) return done();
+      const message = sick ? "the fault dial `sick` is on" : "the fault dial `errors` chose this request";
+      void reply.code(500).send(failureBody(500, "FAULT_INJECTED", message));
+    };
+    if (latencyMs > 0) setTimeout(proceed, latencyMs);
+    else proceed();
   });
   app.setErrorHandler<FastifyError>((error, request, reply) => {
     const { status, message } = describeFailure(error);
@@ -192,16 +190,7 @@ export async function buildApp({ config, log, metrics, faults, lifecycle, databa
     );
   }
 
-  return {
-    app,
-    /** Unready from now on, and every response from here asks its client to close the connection. */
-    drain(): void {
-      lifecycle.drain();
-      for (const response of inFlight) if (!response.headersSent) response.setHeader("connection", "close");
-    },
-    /** Requests that have no full response yet. */
-    inFlight: () => inFlight.size,
-  };
+  return app;
 }
 
 function failureBody(statusCode: number, code: string, message: string) {

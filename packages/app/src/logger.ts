@@ -19,7 +19,7 @@ export function createLogger(level: string, base: Record<string, string>): { log
     {
       level,
       base,
-      timestamp: pino.stdTimeFunctions.isoTime,
+      timestamp: isoTimestamp(),
       hooks: {
         logMethod(args, method, level) {
           method.apply(this, args);
@@ -31,4 +31,15 @@ export function createLogger(level: string, base: Record<string, string>): { log
   );
   setInterval(() => destination.flush(), FLUSH_INTERVAL_MS).unref();
   return { log, flush };
+}
+
+// Formatted once for all lines of the same millisecond.
+function isoTimestamp(): () => string {
+  let at = 0;
+  let text = "";
+  return () => {
+    const now = Date.now();
+    if (now !== at) [at, text] = [now, `,"time":"${new Date(now).toISOString()}"`];
+    return text;
+  };
 }

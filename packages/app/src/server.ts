@@ -27,7 +27,7 @@ const database =
   config.databaseUrl === undefined
     ? undefined
     : new Database({ url: config.databaseUrl, log, onSchemaVersion: (version) => metrics.setSchemaVersion(version) });
-const service = await buildApp({ config, log, metrics, faults, lifecycle, database });
+const app = await buildApp({ config, log, metrics, faults, lifecycle, database });
 const admin = buildAdmin({ log, version: config.version, faults });
 
 // Before listening: as process 1 of a container a signal without a handler is ignored.
@@ -37,7 +37,7 @@ for (const signal of ["SIGTERM", "SIGINT"] as const)
   process.on(signal, () => {
     if (!listening) process.exit(0);
     if (stopping) {
-      log.warn({ signal, inFlight: service.inFlight() }, "second signal: exit at once");
+      log.warn({ signal }, "second signal: exit at once");
       process.exit(128 + SIGNAL_NUMBERS[signal]);
     }
     stopping = true;
@@ -45,7 +45,7 @@ for (const signal of ["SIGTERM", "SIGINT"] as const)
   });
 
 try {
-  const address = await service.app.listen({ host: config.host, port: config.port });
+  const address = await app.listen({ host: config.host, port: config.port });
   const adminAddress =
     config.adminPort === undefined ? null : await admin.listen({ host: config.host, port: config.adminPort });
   log.info({ address, adminAddress, commit: config.commit, database: database !== undefined }, "listening");
@@ -61,10 +61,10 @@ void database?.watchSchema();
  * the process ends by itself when the last response is out.
  */
 async function stop(signal: string): Promise<void> {
-  log.info({ signal, drainSeconds: config.drainSeconds, inFlight: service.inFlight() }, "shutting down");
-  service.drain();
+  log.info({ signal, drainSeconds: config.drainSeconds }, "shutting down");
+  lifecycle.drain();
   await delay(config.drainSeconds * 1000);
-  await service.app.close();
+  await app.close();
   await admin.close();
   await database?.close();
   log.info("stopped");

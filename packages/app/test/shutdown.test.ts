@@ -21,10 +21,10 @@ describe("SIGTERM", () => {
   it("loses no request under load: clients that follow /ready see only 200s, and the process ends with code 0", async () => {
     const server = await startServer({ DRAIN_SECONDS: "3", FAULT_LATENCY_MS: "30" });
     const outcomes = { answered: 0, failed: [] as string[], closing: 0 };
-    let endpoint = true;
+    const endpoint = new AbortController();
     const workers = Array.from({ length: 16 }, async () => {
       const agent = keepAliveAgent();
-      while (endpoint)
+      while (!endpoint.signal.aborted)
         try {
           const response = await request(`${server.url}/version`, agent);
           outcomes.answered += 1;
@@ -49,7 +49,7 @@ describe("SIGTERM", () => {
       async () => outcomes.answered,
       (answered) => answered > whenUnready + 100,
     );
-    endpoint = false;
+    endpoint.abort();
     await Promise.all(workers);
     expect(outcomes.failed).toEqual([]);
     expect(outcomes.closing).toBeGreaterThan(100);
