@@ -30,9 +30,9 @@ export async function compile(
     onWait: o.onWait,
   });
   if (existsSync(recipe.file)) return;
-  // Whoever left these is dead: the lock is ours.
+  // Whoever left these is dead, for the lock is ours; the go it started may live on, and has a name of its own.
   for (const name of readdirSync(directory).filter((name) => name.startsWith("."))) rmSync(path.join(directory, name));
-  const unfinished = path.join(directory, `.${recipe.name}`);
+  const unfinished = path.join(directory, `.${recipe.name}.${process.pid}`);
   try {
     await go(["build", ...recipe.flags, "-o", unfinished, recipe.tool.package], recipe, o.signal);
     renameSync(unfinished, recipe.file);
