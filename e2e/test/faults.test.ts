@@ -1,80 +1,17 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { resources } from "@safe-deploy/kube";
 import { deployArguments, faultValues, release } from "../src/app-release.ts";
+import { faultCases, prepareFaultNamespace } from "../src/fault-cases.ts";
 import { parseReport, stableState } from "../src/report.ts";
 import { World } from "../src/world.ts";
 
 const namespace = "e2e-faults";
 
-interface FaultCase {
-  name: string;
-  version?: string;
-  more: string[];
-  /** Whether it can be seen before anything changes. */
-  preflight: boolean;
-  /** Words of the message that name the cause. */
-  cause: RegExp;
-}
-
-export const faultCases: FaultCase[] = [
-  {
-    name: "an image that does not exist",
-    version: "never-built",
-    more: [],
-    preflight: true,
-    cause: /never-built|not found/,
-  },
-  {
-    name: "a command that exits with 1",
-    more: ["-f", faultValues("crash")],
-    preflight: false,
-    cause: /licence file is missing/,
-  },
-  {
-    name: "too little memory at start",
-    more: ["-f", faultValues("out-of-memory")],
-    preflight: false,
-    cause: /OOMKilled/,
-  },
-  {
-    name: "readiness that never comes",
-    more: ["--set-string", "config.FAULT_UNREADY=true"],
-    preflight: false,
-    cause: /probe failed/i,
-  },
-  {
-    name: "a declared check that fails",
-    more: ["--set-string", "flags.FEATURE_NEW=true"],
-    preflight: false,
-    cause: /new feature/,
-  },
-  {
-    name: "a quota that is too small",
-    more: ["--set", "resources.requests.cpu=900m,resources.limits.cpu=1"],
-    preflight: true,
-    cause: /quota/i,
-  },
-  {
-    name: "config that the app refuses",
-    more: ["--set-string", "config.BOOT_DELAY=soon"],
-    preflight: false,
-    cause: /BOOT_DELAY/,
-  },
-];
-
 let world: World;
 
 beforeAll(async () => {
   world = await World.attach();
-  await world.namespace(namespace);
-  await world.apply({
-    apiVersion: "v1",
-    kind: "ResourceQuota",
-    metadata: { name: "small", namespace },
-    spec: { hard: { "requests.cpu": "600m" } },
-  });
-  const good = await world.ctl(deployArguments(namespace, "v1"));
-  expect(good.code, good.stdout + good.stderr).toBe(0);
+  await prepareFaultNamespace(world, namespace);
 });
 
 afterAll(async () => {
