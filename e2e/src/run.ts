@@ -14,6 +14,8 @@ export interface RunOptions {
   cwd?: string;
   /** Shows its stderr as it comes. */
   show?: boolean;
+  /** Called with each piece of its stderr. */
+  onStderr?: (text: string) => void;
   /** Called with the process as soon as it runs. */
   onStart?: (pid: number) => void;
 }
@@ -28,6 +30,7 @@ export async function run(program: string, args: string[], o: RunOptions = {}): 
     child[name].on("data", (text: string) => {
       output[name] += text;
       if (o.show === true) process.stderr.write(text);
+      if (name === "stderr") o.onStderr?.(text);
     });
   }
   child.stdin.on("error", () => {});
