@@ -10,7 +10,7 @@ import { appThroughput } from "./bench/app-throughput.ts";
 import { chartRendering } from "./bench/chart-rendering.ts";
 import { cliStart } from "./bench/cli-start.ts";
 import { coldDemo, warmDemo } from "./bench/demo.ts";
-import type { Bench, Figure } from "./bench/figure.ts";
+import type { Bench } from "./bench/figure.ts";
 import { labUp } from "./bench/lab-up.ts";
 import { readMachine, renderRun, type Run, writePage } from "./bench/page.ts";
 import { restore } from "./bench/restore.ts";
@@ -19,8 +19,10 @@ import { root } from "./world.ts";
 
 const figures = [cliStart, chartRendering, appThroughput, labUp, restore, warmDemo, coldDemo];
 
-const chosen = chooseFigures();
-if (chosen === undefined) process.exit(2);
+const only = readOnly();
+const chosen = figures.filter((figure) =>
+  only === undefined ? figure !== coldDemo || process.env["COLD"] === "1" : figure.name === only,
+);
 
 // A lab of its own: it is taken down and up, which must not happen to the one that somebody works with.
 const ownLab = process.env["LAB_NAME"] ?? `lab-${createHash("sha256").update(root).digest("hex").slice(0, 6)}`;
@@ -29,14 +31,16 @@ for (const name of ["KUBECONFIG", "LAB", "MAKEFLAGS", "MAKELEVEL", "MFLAGS"]) de
 
 const startedAt = performance.now();
 let interrupted = false;
-process.on("SIGINT", () => {
-  interrupted = true;
-  process.stderr.write("\nbench: interrupted; taking the lab down\n");
-});
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  process.on(signal, () => {
+    interrupted = true;
+    process.stderr.write("\nbench: interrupted; the lab is taken down when the running command has ended\n");
+  });
+}
 
-const run = await measure(chosen);
+const run = await measureAll();
 mkdirSync(path.join(root, "artifacts"), { recursive: true });
-const isWhole = chosen.length >= figures.length - 1 && !interrupted;
+const isWhole = only === undefined && !interrupted;
 const file = path.join(root, "artifacts", isWhole ? "bench.json" : "bench-partial.json");
 writeFileSync(file, `${JSON.stringify(run, undefined, 2)}\n`);
 process.stdout.write(`${renderRun(run)}\n`);
@@ -46,27 +50,25 @@ process.stderr.write(`bench: all values are in ${path.relative(process.cwd(), fi
 if (interrupted) process.exitCode = 130;
 else if (run.failures.length > 0) process.exitCode = 1;
 
-function chooseFigures(): Figure[] | undefined {
-  const names = figures.map(({ name }) => name).join(", ");
+/** The figure that --only names. Ends the process on wrong usage. */
+function readOnly(): string | undefined {
+  const names = figures.map(({ name }) => name);
   try {
-    const { values } = parseArgs({ options: { only: { type: "string" } } });
-    if (values.only === undefined)
-      return figures.filter((figure) => figure !== coldDemo || process.env["COLD"] === "1");
-    const figure = figures.find(({ name }) => name === values.only);
-    if (figure !== undefined) return [figure];
-    process.stderr.write(`bench: there is no figure "${values.only}"; choose one of ${names}\n`);
+    const { only } = parseArgs({ options: { only: { type: "string" } } }).values;
+    if (only === undefined || names.includes(only)) return only;
+    process.stderr.write(`bench: there is no figure "${only}"; choose one of ${names.join(", ")}\n`);
   } catch (error) {
-    process.stderr.write(`bench: ${(error as Error).message}\nusage: node e2e/src/bench.ts [--only ${names}]\n`);
+    process.stderr.write(`bench: ${(error as Error).message}\nusage: bench [--only ${names.join("|")}]\n`);
   }
-  return undefined;
+  process.exit(2);
 }
 
-async function measure(chosen: Figure[]): Promise<Run> {
+async function measureAll(): Promise<Run> {
   const run: Run = {
     schemaVersion: 1,
     date: new Date().toISOString().slice(0, 10),
     commit: (await must("git", ["rev-parse", "--short", "HEAD"], { cwd: root })).stdout.trim(),
-    command: `make bench${process.env["COLD"] === "1" ? " COLD=1" : ""}`,
+    command: only === undefined ? `make bench${process.env["COLD"] === "1" ? " COLD=1" : ""}` : `bench --only ${only}`,
     machine: readMachine(),
     rows: [],
     failures: [],
