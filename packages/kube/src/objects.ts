@@ -274,7 +274,15 @@ export interface LimitRange extends KubeObject {
 
 /** A core/v1 Event. */
 export interface Event extends KubeObject {
-  involvedObject: { apiVersion?: string; kind?: string; name?: string; namespace?: string; uid?: string };
+  involvedObject: {
+    apiVersion?: string;
+    kind?: string;
+    name?: string;
+    namespace?: string;
+    uid?: string;
+    /** Which part of the object it is about, such as `spec.containers{app}`. */
+    fieldPath?: string;
+  };
   type?: "Normal" | "Warning";
   reason?: string;
   message?: string;
