@@ -44,9 +44,12 @@ describe.each([3, 4] as const)("the chart under Helm %d alone", (major) => {
   });
 
   test("helm test runs the declared checks", async () => {
-    const ran = await helm("test", release, "-n", namespace, "--logs");
+    const ran = await helm("test", release, "-n", namespace);
     expect(ran.code, ran.stdout + ran.stderr).toBe(0);
-    expect(ran.stdout).toMatch(/health/);
+    const job = await world.kube.get(resources.Job, `${release}-smoke`, { namespace });
+    expect(job?.status?.succeeded).toBe(1);
+    const log = await world.kubectl(["logs", "-n", namespace, `job/${release}-smoke`]);
+    expect(log.stdout).toMatch(/ok +health: 3 of 3/);
   });
 
   test("a failing check fails the upgrade and leaves the verdict; helm rollback brings code and config back", async () => {

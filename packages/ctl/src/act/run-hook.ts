@@ -105,7 +105,8 @@ async function untilEnded(kube: Kube, release: HelmRelease, job: Job, o: HookRun
     const line = `hook ${name}: ${pods.at(-1)?.status?.phase ?? "starting"}`;
     if (line !== said) o.say(line);
     said = line;
-    if (own.status?.conditions?.some(({ type, status }) => type === "Complete" && status === "True") === true) {
+    // The Job's own condition follows its pod's end by a second or two.
+    if (pods.at(-1)?.status?.phase === "Succeeded") {
       return { succeeded: true, why: "", log: await tail(kube, pods.at(-1)?.metadata.name) };
     }
     const diagnosis = diagnoseJob(own, pods, seen.events, seen.now);

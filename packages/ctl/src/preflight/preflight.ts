@@ -6,7 +6,7 @@ import type { WorkloadSnapshot } from "../domain/serving.ts";
 import { hookLabel } from "../observe/follow-workload.ts";
 import { resolveImage } from "../observe/registry.ts";
 import { type Finding, ok, refused, unknown } from "./finding.ts";
-import { type Quota, quotaProblems, resolveMaxUnavailable, usageOf } from "./quota.ts";
+import { type Quota, quotaProblems, rolloutShape, type Strategy, usageOf } from "./quota.ts";
 
 export interface PreflightInput {
   kube: Kube;
@@ -218,7 +218,7 @@ async function checkQuota({ kube, objects, facts, workload }: PreflightInput): P
   );
   const spec = rendered?.["spec"] as {
     replicas?: number;
-    strategy?: { rollingUpdate?: { maxUnavailable?: string | number } };
+    strategy?: Strategy;
     template: { spec: PodSpec };
   };
   const hook = objects.find((object) => object.metadata.labels?.[hookLabel] === "verify" && object.kind === "Job");
@@ -230,7 +230,7 @@ async function checkQuota({ kube, objects, facts, workload }: PreflightInput): P
       fresh: usageOf(spec.template.spec),
       hook: hook === undefined ? {} : usageOf(podSpecs(hook)[0] as PodSpec),
     },
-    { replicas, maxUnavailable: resolveMaxUnavailable(spec.strategy?.rollingUpdate?.maxUnavailable, replicas) },
+    rolloutShape(spec.strategy, replicas),
   );
   if (problems.length === 0) return [ok("quota", quotas.map(({ name }) => name).join(", "))];
   return problems.map(({ quota, resource, needed, available }) =>

@@ -9,10 +9,13 @@ export interface Quota {
   used: Record<string, string>;
 }
 
+interface ContainerLike {
+  resources?: { requests?: Record<string, string | number>; limits?: Record<string, string | number> };
+}
+
 interface PodSpecLike {
-  containers: {
-    resources?: { requests?: Record<string, string | number>; limits?: Record<string, string | number> };
-  }[];
+  containers: ContainerLike[];
+  initContainers?: ContainerLike[];
 }
 
 export interface RolloutShape {
@@ -28,8 +31,9 @@ export interface QuotaProblem {
 }
 
 /**
- * Whether a rolling update fits a quota at its tightest moment: all old pods but the unavailable ones, one new pod and
- * the hook's pod; and at its end: all new pods and the hook's. A surge that does not fit only makes it slower.
+ * Whether a rolling update fits a quota at its tightest moment: all old pods but the unavailable ones, as many new pods
+ * as must be available before the next old one may end, and the hook's pod; and at its end: all new pods and the hook's.
+ * A surge that does not fit only makes it slower.
  *
  * @param old the pods of the workload that the quota counts already.
  */
@@ -41,7 +45,8 @@ export function quotaProblems(
   const staying = Math.max(0, Math.min(pods.old.length, shape.replicas - shape.maxUnavailable));
   const oldSum = sum(pods.old);
   const oldStaying = pods.old.length === 0 ? {} : scale(oldSum, BigInt(staying), BigInt(pods.old.length));
-  const tightest = sum([oldStaying, pods.fresh, pods.hook]);
+  const added = pods.old.length === 0 ? 0 : Math.max(1, shape.replicas - shape.maxUnavailable - pods.old.length + 1);
+  const tightest = sum([oldStaying, scale(pods.fresh, BigInt(added), 1n), pods.hook]);
   const atEnd = sum([scale(pods.fresh, BigInt(shape.replicas), 1n), pods.hook]);
   return quotas.flatMap((quota) =>
     Object.entries(quota.hard).flatMap(([resource, hard]) => {
@@ -53,26 +58,43 @@ export function quotaProblems(
   );
 }
 
-/** What a quota counts for one pod of this shape. */
+/** What a quota counts for one pod of this shape: its containers together, or its largest init container if that is more. */
 export function usageOf(spec: PodSpecLike): Usage {
   const one = parseQuantity(1);
-  const usage: Usage = { pods: one, "count/pods": one };
-  for (const { resources } of spec.containers) {
-    for (const [kind, amounts] of Object.entries({ requests: resources?.requests, limits: resources?.limits })) {
-      for (const [name, amount] of Object.entries(amounts ?? {})) {
-        const keys = kind === "requests" ? [`requests.${name}`, name] : [`limits.${name}`];
-        for (const key of keys) usage[key] = (usage[key] ?? 0n) + parseQuantity(amount);
-      }
-    }
+  const usage: Usage = { pods: one, "count/pods": one, ...sum(spec.containers.map(usageOfContainer)) };
+  for (const init of (spec.initContainers ?? []).map(usageOfContainer)) {
+    for (const [key, amount] of Object.entries(init)) usage[key] = greater(usage[key] ?? 0n, amount);
   }
   return usage;
 }
 
-/** `25%` of the replicas, rounded as Kubernetes rounds maxUnavailable: down. */
-export function resolveMaxUnavailable(value: string | number | undefined, replicas: number): number {
-  if (typeof value === "number") return value;
-  const percent = Number((value ?? "25%").replace("%", ""));
-  return Math.floor((percent / 100) * replicas);
+function usageOfContainer({ resources }: ContainerLike): Usage {
+  const usage: Usage = {};
+  // The API server takes the limit for a request that is left out.
+  for (const [name, amount] of Object.entries({ ...resources?.limits, ...resources?.requests })) {
+    for (const key of [`requests.${name}`, name]) usage[key] = parseQuantity(amount);
+  }
+  for (const [name, amount] of Object.entries(resources?.limits ?? {})) usage[`limits.${name}`] = parseQuantity(amount);
+  return usage;
+}
+
+/** How a Deployment's strategy replaces its pods, with Kubernetes' defaults and its rounding. */
+export function rolloutShape(strategy: Strategy | undefined, replicas: number): RolloutShape {
+  // All old pods end before the first new one is made.
+  if (strategy?.type === "Recreate") return { replicas, maxUnavailable: replicas };
+  const { maxUnavailable = "25%", maxSurge = "25%" } = strategy?.rollingUpdate ?? {};
+  const unavailable = Math.min(replicas, Math.floor(podCount(maxUnavailable, replicas)));
+  const surge = Math.ceil(podCount(maxSurge, replicas));
+  return { replicas, maxUnavailable: unavailable === 0 && surge === 0 ? 1 : unavailable };
+}
+
+export interface Strategy {
+  type?: string;
+  rollingUpdate?: { maxUnavailable?: string | number; maxSurge?: string | number };
+}
+
+function podCount(value: string | number, replicas: number): number {
+  return typeof value === "number" ? value : (Number(value.replace("%", "")) / 100) * replicas;
 }
 
 function sum(usages: readonly Usage[]): Usage {

@@ -7,6 +7,7 @@ import type { LedgerEntry } from "../domain/ledger.ts";
 import { runningImageId, servesAlone, type WorkloadSnapshot } from "../domain/serving.ts";
 import { followWorkload } from "../observe/follow-workload.ts";
 import { collectConfig } from "./collect-config.ts";
+import { untilReachable } from "./reach-service.ts";
 import { recordVerdict } from "./record-verdict.ts";
 import { readLedger } from "../observe/release-state.ts";
 
@@ -56,6 +57,7 @@ export async function verifyRelease(
   }
 
   say(`${checks.checks.length} declared ${checks.checks.length === 1 ? "check" : "checks"} against ${facts.baseUrl}`);
+  await untilReachable(facts.baseUrl, Math.min(deadline, Date.now() + reachMs), signal);
   const report = await runChecks(checks, { baseUrl: facts.baseUrl, signal });
   signal.throwIfAborted();
   if (report.outcome !== "passed") {
@@ -86,6 +88,9 @@ export async function verifyRelease(
  * still be answered by a pod of the release before, and pass.
  */
 const settleMs = 1_500;
+
+/** A node that has not learned of the Service after this time, in milliseconds, is a fault that the checks report. */
+const reachMs = 20_000;
 
 interface Served {
   workload: WorkloadSnapshot;
