@@ -31,9 +31,8 @@ export interface QuotaProblem {
 }
 
 /**
- * Whether a rolling update fits a quota at its tightest moment: all old pods but the unavailable ones, as many new pods
- * as must be available before the next old one may end, and the hook's pod; and at its end: all new pods and the hook's.
- * A surge that does not fit only makes it slower.
+ * Whether a rolling update fits a quota at its tightest moments, each with the hook's pod: when its first old pod has to
+ * wait for a new one, when its last old pod has, and at its end. A surge that does not fit only makes it slower.
  *
  * @param old the pods of the workload that the quota counts already.
  */
@@ -42,20 +41,32 @@ export function quotaProblems(
   pods: { old: readonly Usage[]; fresh: Usage; hook: Usage },
   shape: RolloutShape,
 ): QuotaProblem[] {
-  const staying = Math.max(0, Math.min(pods.old.length, shape.replicas - shape.maxUnavailable));
   const oldSum = sum(pods.old);
-  const oldStaying = pods.old.length === 0 ? {} : scale(oldSum, BigInt(staying), BigInt(pods.old.length));
-  const added = pods.old.length === 0 ? 0 : Math.max(1, shape.replicas - shape.maxUnavailable - pods.old.length + 1);
-  const tightest = sum([oldStaying, scale(pods.fresh, BigInt(added), 1n), pods.hook]);
-  const atEnd = sum([scale(pods.fresh, BigInt(shape.replicas), 1n), pods.hook]);
+  const moments = tightestMoments(pods.old.length, shape).map(({ old, fresh }) =>
+    sum([
+      scale(oldSum, BigInt(old), BigInt(Math.max(1, pods.old.length))),
+      scale(pods.fresh, BigInt(fresh), 1n),
+      pods.hook,
+    ]),
+  );
   return quotas.flatMap((quota) =>
     Object.entries(quota.hard).flatMap(([resource, hard]) => {
-      const needed = greater(tightest[resource] ?? 0n, atEnd[resource] ?? 0n);
+      const needed = moments.map((usage) => usage[resource] ?? 0n).reduce(greater);
       const others = parseQuantity(quota.used[resource] ?? "0") - (oldSum[resource] ?? 0n);
       const available = parseQuantity(hard) - others;
       return needed > available ? [{ quota: quota.name, resource, needed, available }] : [];
     }),
   );
+}
+
+/** How many old and new pods there are when the rollout cannot go on without room for all of them. */
+function tightestMoments(old: number, { replicas, maxUnavailable }: RolloutShape): { old: number; fresh: number }[] {
+  const end = { old: 0, fresh: replicas };
+  // So many pods must answer at any time; one more, and an old one may end.
+  const answering = replicas - maxUnavailable;
+  const staying = Math.min(old, answering);
+  if (staying <= 0) return [end];
+  return [{ old: staying, fresh: answering - staying + 1 }, { old: 1, fresh: answering }, end];
 }
 
 /** What a quota counts for one pod of this shape: its containers together, or its largest init container if that is more. */
