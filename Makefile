@@ -56,6 +56,10 @@ up: bootstrap ## Start the lab cluster, or check the one that KUBECONFIG names
 down: bootstrap ## Remove the lab cluster and every trace of it
 	@$(LAB) down
 
+.PHONY: env
+env: bootstrap ## Shell lines that set KUBECONFIG and PATH, for eval
+	@$(LAB) env
+
 ## Deploying (REG, IMG, TAG, NS, RELEASE, VALUES, CHART)
 .PHONY: build
 build: build-packages ## Build the app's image, tagged YYYYMMDD.N; TAG=... chooses the tag

@@ -3,8 +3,10 @@
  * is found and taken back; at the end the timeline, with the figures counted from outside by k6.
  */
 import { setTimeout as delay } from "node:timers/promises";
+import { mkdir, writeFile } from "node:fs/promises";
+import { drawTraffic } from "./picture.ts";
 import { buildImages, ctlTag, registry } from "./images.ts";
-import { World, chart } from "./world.ts";
+import { World, chart, root } from "./world.ts";
 
 const namespace = process.env["NS"] ?? "test-rollback";
 const release = process.env["RELEASE"] ?? "myapp";
@@ -79,9 +81,14 @@ mark(bad.code === 5 ? "v2 serves again, verified" : `exit code ${bad.code}`);
 await delay(2_000);
 const traffic = await load.stop();
 
-const failedBefore = traffic.series
-  .filter((point) => point.status >= 500 || point.status === 0)
+const failedOfBad = traffic.series
+  .filter((point) => point.version === "v3" && point.status >= 400)
   .reduce((sum, point) => sum + point.count, 0);
+
+const picture = `${root}/artifacts/demo.svg`;
+await mkdir(`${root}/artifacts`, { recursive: true });
+const shown = happened.filter(({ what }) => !what.startsWith("  ") && !what.startsWith("k6"));
+await writeFile(picture, drawTraffic(traffic, shown, "Requests per second by the version that answered"));
 
 const zero = happened[0]?.at ?? startedAt;
 const lines = happened
@@ -97,8 +104,9 @@ ${lines.join("\n")}
   restored and verified in   ${(report.restoreSeconds ?? NaN).toFixed(1)} s more
   whole, by the clock        ${((Date.now() - badAt) / 1000).toFixed(1)} s
   requests                   ${traffic.totals.requests}
-  failed requests            ${traffic.totals.failed} (all of them while v3 served: ${failedBefore})
+  failed requests            ${traffic.totals.failed} (${failedOfBad} of them answered by v3)
   dropped by k6              ${traffic.totals.dropped}
+  picture                    artifacts/demo.svg
 
 Look around: eval "$(make env)"; pnpm ctl status -n ${namespace}; pnpm ctl history -n ${namespace}
 Remove all of it: make down

@@ -20,7 +20,7 @@ export function drawTraffic(traffic: LoadResult, moments: Moment[], title: strin
   const seconds = secondsOf(traffic);
   const versions = [...new Set(seconds.flatMap(({ byVersion }) => Object.keys(byVersion)))].toSorted();
   const keys = [...versions, "failed"];
-  const rows = seconds.map(({ t, byVersion, failed }) => ({ t, ...byVersion, failed }));
+  const rows: Record<string, number>[] = seconds.map(({ t, byVersion, failed }) => ({ t, ...byVersion, failed }));
   const layers = stack<Record<string, number>>()
     .keys(keys)
     .value((row, key) => row[key] ?? 0)(rows);
