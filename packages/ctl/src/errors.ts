@@ -32,7 +32,6 @@ export const catalogue = {
   CTL_E_FAILED_REMOVED: { exit: ExitCode.restored, means: "The first release failed and was removed." },
   CTL_E_FAILED: { exit: ExitCode.notRestored, means: "The release failed and was left as it is." },
   CTL_E_RESTORE_FAILED: { exit: ExitCode.notRestored, means: "The release failed and could not be restored." },
-  CTL_E_CHECKS_FAILED: { exit: ExitCode.notRestored, means: "A declared check failed." },
   CTL_E_DEADLINE: { exit: ExitCode.deadline, means: "The deadline passed; the work goes on in the cluster." },
   CTL_E_UNVERIFIED: { exit: ExitCode.inconclusive, means: "The live release has no verdict." },
   CTL_E_INTERRUPTED: { exit: ExitCode.interrupted, means: "Interrupted from the keyboard or by a signal." },
