@@ -57,7 +57,7 @@ export function parseFacts(text: string): ReleaseFacts {
     throw new Error(`${factsFile}: schemaVersion is ${JSON.stringify(facts["schemaVersion"])}; this ctl reads 1`);
   }
   for (const [field, type] of Object.entries(wanted)) {
-    if (typeof facts[field] !== type)
+    if (typeof facts[field] !== type || facts[field] === null)
       throw new Error(`${factsFile}: ${field} is not ${type === "object" ? "an" : "a"} ${type}`);
   }
   return value as ReleaseFacts;
