@@ -1,6 +1,6 @@
-import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { mkdir, readFile, realpath, rename, stat, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
-import { isMap, parseDocument } from "yaml";
+import { type Document, isMap, isScalar, parseDocument } from "yaml";
 import { parseImageReference } from "../domain/image-reference.ts";
 import { CtlError } from "../errors.ts";
 import { ExitCode } from "../exit-codes.ts";
@@ -20,22 +20,24 @@ export async function runSetImage(image: string, options: SetImageOptions): Prom
   }
   const before = await readFile(options.file, "utf8").catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT") return "";
-    throw error;
+    throw new CtlError("CTL_E_USAGE", `${options.file} cannot be read: ${error.message}`, {
+      next: "name the values file with --file",
+      cause: error,
+    });
   });
   const document = parseDocument(before);
-  if (document.errors.length > 0 || (document.contents !== null && !isMap(document.contents))) {
-    throw new CtlError(
-      "CTL_E_USAGE",
-      `${options.file} is not a YAML map: ${document.errors[0]?.message ?? "it holds something else"}`,
-      {
-        next: "correct the file; nothing was changed in it",
-      },
-    );
+  const problem = whyNoValues(document);
+  if (problem !== undefined) {
+    throw new CtlError("CTL_E_USAGE", `${options.file}: ${problem}`, {
+      next: "correct the file; nothing was changed in it",
+    });
   }
+  // `image:` with nothing after it.
+  if (!isMap(document.get("image"))) document.set("image", document.createNode({}));
   document.setIn(["image", "repository"], image.replace(/@.*$/, "").replace(/:[^:/]*$/, ""));
   document.setIn(["image", "tag"], reference.tag ?? "");
   document.setIn(["image", "digest"], reference.digest ?? "");
-  const after = document.toString();
+  const after = document.toString({ lineWidth: 0, flowCollectionPadding: /[[{] \S/.test(before) });
   if (after !== before) await writeWhole(options.file, after);
   const what = after === before ? `${options.file} names ${image} already` : `${options.file} names ${image} now`;
   return {
@@ -45,10 +47,21 @@ export async function runSetImage(image: string, options: SetImageOptions): Prom
   };
 }
 
+function whyNoValues(document: Document): string | undefined {
+  const [error] = document.errors;
+  if (error !== undefined) return `not one YAML document: ${error.message}`;
+  if (document.contents !== null && !isMap(document.contents)) return "it holds something else than a YAML map";
+  const image = document.get("image", true);
+  const isEmpty = image === undefined || (isScalar(image) && image.value === null);
+  return isEmpty || isMap(image) ? undefined : "its value `image` is not a map of repository, tag and digest";
+}
+
 /** A full disk or a crash leaves the old file whole. */
 async function writeWhole(file: string, text: string): Promise<void> {
   await mkdir(dirname(file), { recursive: true });
-  const next = `${file}.next`;
-  await writeFile(next, text);
-  await rename(next, file);
+  const target = await realpath(file).catch(() => file);
+  const mode = (await stat(target).catch(() => undefined))?.mode;
+  const next = `${target}.next`;
+  await writeFile(next, text, mode === undefined ? {} : { mode });
+  await rename(next, target);
 }
