@@ -1,9 +1,12 @@
 import { build } from "esbuild";
 
+/** Where the bundle goes; a test makes one of its own. */
+const [outdir = "dist"] = process.argv.slice(2);
+
 /** One entry, split where it imports lazily: `--help` loads the argument parser and nothing of the cluster's client. */
 await build({
   entryPoints: { ctl: "src/main.ts" },
-  outdir: "dist",
+  outdir,
   outExtension: { ".js": ".mjs" },
   bundle: true,
   splitting: true,
