@@ -14,7 +14,7 @@ export async function startPostgres(world: World, namespace: string): Promise<vo
 export async function sql(world: World, namespace: string, statement: string): Promise<string> {
   const ran = await world.kubectl([
     ...["exec", "-n", namespace, "deploy/postgres", "--"],
-    ...["psql", "-h", "127.0.0.1", "-U", "postgres", "-d", "app", "-Atc", statement],
+    ...["psql", dsn.replace("@postgres:", "@127.0.0.1:"), "-Atc", statement],
   ]);
   return ran.stdout.trim();
 }
