@@ -269,6 +269,8 @@ function diagnoseProbes(pod: Pod, status: ContainerStatus, events: readonly Even
  * so beyond that many the time that a run took decides.
  */
 const reportedFailures = 10;
+/** Times are written in whole seconds, and a probe's success reaches the API server a moment later. */
+const clockMs = 2_000;
 
 function diagnoseStartup(
   status: ContainerStatus,
@@ -291,8 +293,9 @@ function diagnoseStartup(
   const ranMs = Date.parse(run?.finishedAt ?? "") - Date.parse(run?.startedAt ?? "");
   // The last probe of a run comes up to one period before the time that its failures are given.
   const usedUpMs = budgetMs(startup) - 1000 * (startup.periodSeconds ?? 10);
-  if (ranMs >= usedUpMs && failures >= Math.min(threshold, reportedFailures)) return fault(true);
-  const ends = o.startedAt + budgetMs(startup) + patienceMs;
+  const keepsFailing = failures >= Math.min(threshold, reportedFailures);
+  if (keepsFailing && ranMs >= usedUpMs) return fault(true);
+  const ends = o.startedAt + budgetMs(startup) + (keepsFailing ? clockMs : patienceMs);
   return o.now < ends ? { lookAgainAt: ends } : fault(false);
 }
 

@@ -210,6 +210,14 @@ describe("a fault is found, and its message names the cause", () => {
       log: { pod: "myapp-7d9c4b-x2x9q", container: "app", previous: true },
     },
     {
+      name: "a startup probe that used up its time, while the container takes its time to end",
+      kind: "ProbeFailing",
+      cause: /Startup probe failed: .*503/,
+      seconds: 1 + 30 + 2,
+      parts: { statuses: [running(1)] },
+      events: (one) => [event(one, "Unhealthy", startupFailure, { container: "app", count: 22, first: 1, last: 23 })],
+    },
+    {
       name: "a container that the kubelet ends for its startup probe, still ending",
       kind: "ProbeFailing",
       cause: /connection refused/,
