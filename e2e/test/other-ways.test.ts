@@ -22,6 +22,23 @@ afterAll(async () => {
   for (const name of namespaces) await world?.removeNamespace(name);
 });
 
+/** The API server's authorizer learns of a Role a moment after it is written. */
+async function untilMayTakeLeases(namespace: string, expected: boolean): Promise<void> {
+  const account = `--as=system:serviceaccount:${namespace}:deployer`;
+  const deadline = Date.now() + 10_000;
+  while (Date.now() < deadline) {
+    const asked = await run(
+      "kubectl",
+      ["auth", "can-i", "create", "leases.coordination.k8s.io", "-n", namespace, account],
+      {
+        env: world.env,
+      },
+    );
+    if ((asked.stdout.trim() === "yes") === expected) return;
+  }
+  throw new Error(`the authorizer still has not learned that deployer may${expected ? "" : " not"} create leases`);
+}
+
 describe("another image", () => {
   test("podinfo deploys, verifies and goes back through values alone", async () => {
     const namespace = await fresh("e2e-podinfo");
@@ -98,6 +115,7 @@ describe("an account with rights in one namespace only", () => {
       }),
       { mode: 0o600 },
     );
+    await untilMayTakeLeases(namespace, true);
     const as = { env: { KUBECONFIG: kubeconfig } };
     const common = [
       "--chart",
@@ -130,6 +148,7 @@ describe("an account with rights in one namespace only", () => {
       },
       { force: true, fieldManager: "kubectl-client-side-apply" },
     );
+    await untilMayTakeLeases(namespace, false);
     const refused = await deploy("v2");
     expect(refused.code, refused.stdout + refused.stderr).toBe(3);
     expect(refused.stderr).toContain("CTL_E_FORBIDDEN");
