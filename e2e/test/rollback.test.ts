@@ -58,10 +58,10 @@ describe("rollback", () => {
     expect(await version()).toBe(image("v1"));
   });
 
-  test("finds its way with a ledger that keeps one entry", async () => {
+  test("finds its way with a ledger that keeps two entries", async () => {
     await world.namespace(namespace);
     for (const good of ["v1", "v2"]) {
-      const ran = await world.ctl(deployArguments(namespace, good, ["--set", "ledger.keep=1"]));
+      const ran = await world.ctl(deployArguments(namespace, good, ["--set", "ledger.keep=2"]));
       expect(ran.code, ran.stdout + ran.stderr).toBe(0);
     }
     for (let i = 0; i < 3; i++) {
@@ -70,7 +70,7 @@ describe("rollback", () => {
           "-f",
           faultValues("crash"),
           "--set",
-          "ledger.keep=1",
+          "ledger.keep=2",
           "--set-string",
           `config.TRY=${i}`,
         ]),
