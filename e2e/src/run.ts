@@ -29,7 +29,7 @@ export async function run(program: string, args: string[], o: RunOptions = {}): 
     child[name].setEncoding("utf8");
     child[name].on("data", (text: string) => {
       output[name] += text;
-      if (o.show === true) process.stderr.write(text);
+      if (o.show === true && name === "stderr") process.stderr.write(text);
       if (name === "stderr") o.onStderr?.(text);
     });
   }
