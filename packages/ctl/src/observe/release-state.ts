@@ -9,7 +9,7 @@ import {
 } from "@safe-deploy/kube";
 import { load as parseYaml } from "js-yaml";
 import { contentId, digestOf } from "../domain/content.ts";
-import { checksFile, factsFile, parseFacts, type ReleaseFacts } from "../domain/facts.ts";
+import { factsFile, parseFacts, type ReleaseFacts } from "../domain/facts.ts";
 import { decodeHelmRelease, type HelmHook, type HelmRelease } from "../domain/helm-release.ts";
 import { type LedgerEntry, ledgerLabels, newestFirst, verdictOf } from "../domain/ledger.ts";
 import type { Operation } from "../domain/operation.ts";
@@ -129,10 +129,6 @@ export function serviceSelector(facts: Pick<ReleaseFacts, "service">): string {
 export function factsOf(release: HelmRelease): ReleaseFacts | undefined {
   const data = hookConfigMap(release.hooks ?? [])?.data?.[factsFile];
   return data === undefined ? undefined : parseFacts(data);
-}
-
-export function checksOf(release: HelmRelease): string | undefined {
-  return hookConfigMap(release.hooks ?? [])?.data?.[checksFile];
 }
 
 /** @throws CtlError CTL_E_NO_RELEASE */

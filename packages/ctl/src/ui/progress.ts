@@ -46,11 +46,3 @@ export class PlainProgress implements Progress {
     this.#write(`${seconds.toFixed(1).padStart(6)} s  ${what}\n`);
   }
 }
-
-/** For `-o json --quiet` and for tests. */
-export class SilentProgress implements Progress {
-  note(): void {}
-  waiting(): void {}
-  pods(): void {}
-  end(): void {}
-}
