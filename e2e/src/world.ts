@@ -85,7 +85,7 @@ export class World {
     return runLoad({ ...o, baseUrl: `http://${address}`, ...this.#inside() });
   }
 
-  /** The container image that the live pods of a Deployment run, by digest. */
+  /** The container image that the ready pods of a Deployment run, by digest: an autoscaler may be starting one more. */
   async liveDigest(namespace: string, deployment: string): Promise<string> {
     const found = await this.kube.get(resources.Deployment, deployment, { namespace });
     const selector = Object.entries(found?.spec.selector.matchLabels ?? {});
@@ -97,7 +97,7 @@ export class World {
       items
         .filter((pod) => pod.metadata.deletionTimestamp === undefined)
         .flatMap((pod) => pod.status?.containerStatuses ?? [])
-        .filter((status) => status.name === "app")
+        .filter((status) => status.name === "app" && status.ready)
         .map((status) => status.imageID.replace(/^.*@/, "")),
     );
     if (ids.size !== 1) throw new Error(`the pods of ${deployment} run ${ids.size} images: ${[...ids].join(", ")}`);
