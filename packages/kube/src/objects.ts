@@ -328,3 +328,159 @@ export interface PodDisruptionBudget extends KubeObject {
   spec: { minAvailable?: number | string; maxUnavailable?: number | string; selector?: LabelSelector };
   status?: { disruptionsAllowed?: number; currentHealthy?: number; desiredHealthy?: number };
 }
+
+/** A reference to AnalysisTemplates, with what their arguments are given. */
+export interface RolloutAnalysis {
+  templates?: { templateName?: string; clusterScope?: boolean }[];
+  args?: { name: string; value?: string; valueFrom?: unknown }[];
+}
+
+/** One step of a canary: exactly one of the fields is set. */
+export interface CanaryStep {
+  setWeight?: number;
+  /** Seconds, or a duration such as `2m`; without one until a person promotes. */
+  pause?: { duration?: number | string };
+  analysis?: RolloutAnalysis;
+  setCanaryScale?: { weight?: number; replicas?: number; matchTrafficWeight?: boolean };
+  setHeaderRoute?: { name?: string };
+  setMirrorRoute?: { name?: string };
+  experiment?: unknown;
+  plugin?: { name: string };
+}
+
+export interface RolloutAnalysisRunStatus {
+  name: string;
+  status: AnalysisPhase;
+  message?: string;
+}
+
+export interface WeightDestination {
+  /** In percent, unless the router counts in other units. */
+  weight: number;
+  serviceName?: string;
+  podTemplateHash?: string;
+}
+
+/** Argo Rollouts' workload, argoproj.io/v1alpha1. */
+export interface Rollout extends KubeObject {
+  spec: {
+    replicas?: number;
+    paused?: boolean;
+    selector?: LabelSelector;
+    template: PodTemplate;
+    progressDeadlineSeconds?: number;
+    progressDeadlineAbort?: boolean;
+    strategy: {
+      canary?: {
+        canaryService?: string;
+        stableService?: string;
+        steps?: CanaryStep[];
+        trafficRouting?: Record<string, unknown>;
+        analysis?: RolloutAnalysis & { startingStep?: number };
+        dynamicStableScale?: boolean;
+      };
+      blueGreen?: {
+        activeService: string;
+        previewService?: string;
+        previewReplicaCount?: number;
+        autoPromotionEnabled?: boolean;
+        autoPromotionSeconds?: number;
+        scaleDownDelaySeconds?: number;
+        prePromotionAnalysis?: RolloutAnalysis;
+        postPromotionAnalysis?: RolloutAnalysis;
+      };
+    };
+  };
+  status?: {
+    phase?: "Healthy" | "Degraded" | "Progressing" | "Paused";
+    message?: string;
+    /** A number as text. */
+    observedGeneration?: string;
+    /** Hash of the pod template in `spec`. */
+    currentPodHash?: string;
+    /** Hash of the pod template that was promoted last; empty until one was. */
+    stableRS?: string;
+    currentStepIndex?: number;
+    abort?: boolean;
+    abortedAt?: string | null;
+    promoteFull?: boolean;
+    pauseConditions?: { reason: string; startTime: string }[];
+    controllerPause?: boolean;
+    replicas?: number;
+    updatedReplicas?: number;
+    readyReplicas?: number;
+    availableReplicas?: number;
+    HPAReplicas?: number;
+    conditions?: Condition[];
+    canary?: {
+      weights?: { canary: WeightDestination; stable: WeightDestination; verified?: boolean };
+      currentStepAnalysisRunStatus?: RolloutAnalysisRunStatus;
+      currentBackgroundAnalysisRunStatus?: RolloutAnalysisRunStatus;
+    };
+    blueGreen?: {
+      activeSelector?: string;
+      previewSelector?: string;
+      prePromotionAnalysisRunStatus?: RolloutAnalysisRunStatus;
+      postPromotionAnalysisRunStatus?: RolloutAnalysisRunStatus;
+    };
+  };
+}
+
+export type AnalysisPhase = "Pending" | "Running" | "Successful" | "Failed" | "Error" | "Inconclusive";
+
+/** What is measured, and what its values must be. Numbers may be given as text, from an argument. */
+export interface AnalysisMetric {
+  name: string;
+  interval?: string;
+  initialDelay?: string;
+  count?: number | string;
+  successCondition?: string;
+  failureCondition?: string;
+  failureLimit?: number | string;
+  inconclusiveLimit?: number | string;
+  consecutiveErrorLimit?: number | string;
+  provider: {
+    prometheus?: { address?: string; query?: string };
+    job?: unknown;
+    web?: unknown;
+    [name: string]: unknown;
+  };
+}
+
+export interface AnalysisMeasurement {
+  phase: AnalysisPhase;
+  message?: string;
+  startedAt?: string;
+  finishedAt?: string;
+  /** As the provider gave it: `[0.25]` from Prometheus. */
+  value?: string;
+}
+
+export interface AnalysisMetricResult {
+  name: string;
+  phase: AnalysisPhase;
+  message?: string;
+  measurements?: AnalysisMeasurement[];
+  count?: number;
+  successful?: number;
+  failed?: number;
+  inconclusive?: number;
+  error?: number;
+  consecutiveError?: number;
+  dryRun?: boolean;
+}
+
+export interface AnalysisRun extends KubeObject {
+  spec: { metrics: AnalysisMetric[]; args?: { name: string; value?: string }[]; terminate?: boolean };
+  status?: {
+    phase?: AnalysisPhase;
+    message?: string;
+    startedAt?: string;
+    completedAt?: string;
+    metricResults?: AnalysisMetricResult[];
+  };
+}
+
+export interface AnalysisTemplate extends KubeObject {
+  spec: { metrics?: AnalysisMetric[]; args?: { name: string; value?: string }[] };
+}

@@ -1,4 +1,6 @@
 import type {
+  AnalysisRun,
+  AnalysisTemplate,
   ConfigMap,
   Deployment,
   EndpointSlice,
@@ -15,6 +17,7 @@ import type {
   ReplicaSet,
   Resource,
   ResourceQuota,
+  Rollout,
   Secret,
   Service,
 } from "./objects.ts";
@@ -32,6 +35,9 @@ export const resources = {
   Service: kind<Service>("v1", "Service"),
   Deployment: kind<Deployment>("apps/v1", "Deployment"),
   ReplicaSet: kind<ReplicaSet>("apps/v1", "ReplicaSet"),
+  AnalysisRun: kind<AnalysisRun>("argoproj.io/v1alpha1", "AnalysisRun"),
+  AnalysisTemplate: kind<AnalysisTemplate>("argoproj.io/v1alpha1", "AnalysisTemplate"),
+  Rollout: kind<Rollout>("argoproj.io/v1alpha1", "Rollout"),
   HorizontalPodAutoscaler: kind<HorizontalPodAutoscaler>("autoscaling/v2", "HorizontalPodAutoscaler"),
   Job: kind<Job>("batch/v1", "Job"),
   Lease: kind<Lease>("coordination.k8s.io/v1", "Lease"),
