@@ -1,7 +1,11 @@
+import { rmSync } from "node:fs";
 import { build } from "esbuild";
 
 /** Where the bundle goes; a test makes one of its own. */
 const [outdir = "dist"] = process.argv.slice(2);
+
+// Chunks are named by their content: those of an earlier build would stay for ever.
+rmSync(outdir, { recursive: true, force: true });
 
 /** One entry, split where it imports lazily: `--help` loads the argument parser and nothing of the cluster's client. */
 await build({
