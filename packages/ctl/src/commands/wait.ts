@@ -12,9 +12,9 @@ const lookAgainMs = 500;
 
 /** Waits until whatever is under way on the release has ended; the exit code says how. */
 export async function runWait(options: GlobalOptions, signal: AbortSignal): Promise<Outcome> {
+  const deadline = Date.now() + timeoutSeconds(options) * 1000;
   const { kube, release, address } = await connect(options, signal);
   const { facts } = requireRelease(await observeRelease(kube, release));
-  const deadline = Date.now() + timeoutSeconds(options) * 1000;
   let said = "";
   for await (const seen of followWorkload(kube, facts, { signal, deadline })) {
     const [ledger, helm, held] = await Promise.all([
