@@ -1,5 +1,6 @@
 import type { Context } from "../context.ts";
 import { lastSeenMs } from "@safe-deploy/kube";
+import { shortHash } from "../domain/canonical.ts";
 import { diagnose, diagnoseJob, type Diagnosis, type Fault } from "../domain/diagnose.ts";
 import type { ReleaseFacts } from "../domain/facts.ts";
 import type { Job } from "@safe-deploy/kube";
@@ -16,7 +17,7 @@ export type Applied =
 
 export interface ApplyOptions {
   facts: ReleaseFacts;
-  /** Of the workload before the upgrade; undefined at a first deploy. */
+  /** Hash of the workload's pod template before the upgrade; undefined at a first deploy. */
   templateBefore: string | undefined;
   /** Uids of the hooks' Jobs before the upgrade. */
   jobsBefore: ReadonlySet<string>;
@@ -79,7 +80,7 @@ function diagnoseRelease(seen: FollowedWorkload, o: ApplyOptions): Diagnosis {
     // What its own Job found is in the ledger, in more words than the Job's condition has.
     .filter((job) => !hasFailed(job))
     .map((job) => diagnoseJob(job, seen.hooks.pods, seen.events, seen.now));
-  const isApplied = JSON.stringify(seen.workload.deployment?.spec.template) !== o.templateBefore;
+  const isApplied = templateHash(seen) !== o.templateBefore;
   // Until Helm has applied the new template, what is wrong with the old pods says nothing about it.
   const workload = isApplied ? diagnose(seen.workload, seen.events, seen.now) : {};
   const faulty = [...hooks, workload].find(({ fault }) => fault !== undefined);
@@ -95,11 +96,16 @@ function awaited(seen: FollowedWorkload, o: ApplyOptions): string {
     (job) => !o.jobsBefore.has(job.metadata.uid ?? "") && (job.status?.active ?? 0) > 0,
   );
   const serving = servesAlone(seen.workload);
-  if (JSON.stringify(seen.workload.deployment?.spec.template) === o.templateBefore) {
+  if (templateHash(seen) === o.templateBefore) {
     return running === undefined ? "Helm to apply the release" : `hook ${running.metadata.name}`;
   }
   if (!serving.done) return serving.waitingFor;
   return running === undefined ? "Helm to finish" : `hook ${running.metadata.name}`;
+}
+
+function templateHash({ workload }: FollowedWorkload): string | undefined {
+  const template = workload.deployment?.spec.template;
+  return template === undefined ? undefined : shortHash(template);
 }
 
 function hasFailed(job: Job): boolean {

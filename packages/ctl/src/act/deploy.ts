@@ -1,6 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { hostname } from "node:os";
-import type { KubeObject } from "@safe-deploy/kube";
+import { KubeError, type KubeObject } from "@safe-deploy/kube";
 import { loadAll } from "js-yaml";
 import type { Context } from "../context.ts";
 import { shortHash } from "../domain/canonical.ts";
@@ -15,7 +14,7 @@ import { ExitCode } from "../exit-codes.ts";
 import { resolveImage } from "../observe/registry.ts";
 import { observeRelease, readLedger, type ReleaseState } from "../observe/release-state.ts";
 import type { Finding } from "../preflight/finding.ts";
-import { preflight } from "../preflight/preflight.ts";
+import { namespaceExists, preflight } from "../preflight/preflight.ts";
 import { liveReport, type OperationReport, reportBase } from "../report/operation-report.ts";
 import { secondsBetween } from "../report/timeline.ts";
 import { recordVerdict } from "../verify/record-verdict.ts";
@@ -46,6 +45,8 @@ export interface Prepared {
   /** What the release goes back to when it fails; `undefined`: nothing verified is there to go back to. */
   backTo: LedgerEntry | "remove" | undefined;
   findings: Finding[];
+  /** Whether the namespace is not there yet and is to be made. */
+  createNamespace: boolean;
 }
 
 /** Deploys, decides whether the release is good, and puts back what was there when it is not. */
@@ -69,10 +70,9 @@ export async function deploy(context: Context, intent: DeployIntent): Promise<Op
       ...wanted,
       id: randomUUID(),
       startedAt: new Date().toISOString(),
-      host: hostname(),
-      pid: process.pid,
       fromRevision: prepared.state.helm[0]?.version ?? 0,
       ...(prepared.state.live === undefined ? {} : { from: prepared.state.live.content }),
+      ...templateOf(prepared.state),
       backTo: prepared.backTo === "remove" ? 0 : (prepared.backTo?.number ?? null),
     };
     await lock.record(operation);
@@ -87,7 +87,7 @@ export async function deploy(context: Context, intent: DeployIntent): Promise<Op
     }
     context.timeline.add(`failed: ${applied.fault.kind}: ${applied.fault.subject}: ${applied.fault.message}`);
     const log = await faultLog(context, applied.fault);
-    await recordFailure(context, prepared, applied);
+    await recordFailure(context, prepared, operation, applied);
     const failure = {
       fault: applied.fault,
       events: applied.events,
@@ -153,7 +153,15 @@ export async function prepareDeploy(context: Context, intent: DeployIntent): Pro
         newest: state.helm[0],
         createNamespace: intent.createNamespace,
       });
-  return { input, objects, facts: { ...rendered.facts, revision }, state, backTo: backTo(state), findings };
+  // Helm asks for the right to make namespaces as soon as it is told to, even when there is nothing to make.
+  const createNamespace = intent.createNamespace && !(await namespaceExists(context.kube));
+  const facts = { ...rendered.facts, revision };
+  return { input, objects, facts, state, backTo: backTo(state), findings, createNamespace };
+}
+
+function templateOf(state: ReleaseState): Pick<Operation, "fromTemplate"> {
+  const template = state.workload.deployment?.spec.template;
+  return template === undefined ? {} : { fromTemplate: shortHash(template) };
 }
 
 /**
@@ -237,14 +245,10 @@ async function apply(
   operation: Operation,
   o: { deadline: number; signal: AbortSignal },
 ): Promise<Applied> {
-  const { workload } = prepared.state;
-  const template = workload.deployment?.spec.template;
   const child = context.helm.upgrade(prepared.input, {
     timeoutSeconds: Math.max(1, Math.ceil((o.deadline - Date.now()) / 1000)),
     operation: operation.id,
-    createNamespace: prepared.findings.some(
-      ({ check, what }) => check === "namespace" && what.endsWith("will be created"),
-    ),
+    createNamespace: prepared.createNamespace,
   });
   const { items } = await context.kube.list<KubeObject>(
     { apiVersion: "batch/v1", kind: "Job" },
@@ -258,7 +262,7 @@ async function apply(
   );
   return await applyAndWatch(context, child, {
     facts: prepared.facts,
-    templateBefore: template === undefined ? undefined : JSON.stringify(template),
+    templateBefore: operation.fromTemplate,
     jobsBefore,
     ...o,
   });
@@ -267,6 +271,7 @@ async function apply(
 async function recordFailure(
   context: Context,
   prepared: Prepared,
+  operation: Operation,
   applied: Applied & { outcome: "failed" },
 ): Promise<void> {
   if (applied.fault.kind === "VerificationFailed") return;
@@ -280,7 +285,7 @@ async function recordFailure(
     return;
   const digest = digestOf(runningImageId(applied.workload, facts.container)) ?? digestOf(facts.image);
   const content = contentId(template, digest);
-  if (content === prepared.state.live?.content) return;
+  if (content === operation.from) return;
   // The release's own verification may have said so a moment before.
   const known = verdictOf(await readLedger(context.kube, context.release), content);
   if (known?.verdict === "fail" && known.helmRevision === facts.revision) return;
@@ -368,7 +373,7 @@ async function finishRestore(
       restoreSeconds: secondsBetween(detectedAt, at),
     };
   } catch (error) {
-    if (!(error instanceof CtlError) || o.signal.aborted) throw error;
+    if (!(error instanceof CtlError || error instanceof KubeError) || o.signal.aborted) throw error;
     context.timeline.add(`not restored: ${error.message}`);
     return {
       ...reportBase(context, "deploy"),
@@ -376,7 +381,7 @@ async function finishRestore(
       exit: ExitCode.notRestored,
       code: "CTL_E_RESTORE_FAILED",
       summary: `the release failed (${restore.why}) and could not be restored: ${error.message}`,
-      ...(error.next === undefined ? {} : { next: error.next }),
+      next: (error instanceof CtlError ? error.next : undefined) ?? "the same command goes on with the restore",
     };
   }
 }

@@ -1,7 +1,9 @@
-import { type KubeObject, resources, type Service } from "@safe-deploy/kube";
+import { type Deployment, type KubeObject, resources, type Service } from "@safe-deploy/kube";
 import { loadAll } from "js-yaml";
 import type { Context } from "../context.ts";
+import { shortHash } from "../domain/canonical.ts";
 import { digestOf } from "../domain/content.ts";
+import type { ReleaseFacts } from "../domain/facts.ts";
 import type { HelmRelease } from "../domain/helm-release.ts";
 import type { LedgerEntry } from "../domain/ledger.ts";
 import { differencesFrom } from "../domain/restored.ts";
@@ -12,7 +14,7 @@ import { factsOf, observeRelease, readHelmReleases, requireRelease } from "../ob
 import { liveReport, type LiveReport } from "../report/operation-report.ts";
 import { clearPending } from "./clear-pending.ts";
 import { helmWords } from "./helm.ts";
-import { runHook, stopHooks } from "./run-hook.ts";
+import { type HookRun, runHook, stopHooks } from "./run-hook.ts";
 
 export interface RestoreOptions {
   operation: string;
@@ -42,40 +44,9 @@ export async function restoreTo(context: Context, target: LedgerEntry, o: Restor
       },
     );
   }
-  if (!isDone(helm[0], wanted, o.fromRevision)) {
-    if (await clearPending(context.kube, helm[0]))
-      context.timeline.add("ended the Helm operation that was left pending");
-    context.timeline.add(`helm rollback to revision ${target.helmRevision} (${target.image})`);
-    const child = context.helm.rollback(target.helmRevision, {
-      timeoutSeconds: secondsUntil(o.deadline),
-      operation: o.operation,
-    });
-    const stop = () => void child.stop();
-    o.signal.addEventListener("abort", stop);
-    const result = await child.result.finally(() => o.signal.removeEventListener("abort", stop));
-    o.signal.throwIfAborted();
-    if (result.code !== 0) {
-      throw new CtlError(
-        "CTL_E_RESTORE_FAILED",
-        `helm rollback to revision ${target.helmRevision} failed: ${helmWords(result)}`,
-        {
-          next: `ctl rollback ${context.address}`,
-        },
-      );
-    }
-  }
-
-  const now = (await readHelmReleases(context.kube, context.release))[0];
-  const facts = factsOf(wanted);
-  if (now === undefined || facts === undefined)
-    throw new CtlError("CTL_E_RESTORE_FAILED", "the release is gone after the rollback");
-  context.timeline.add("verifying what was restored");
-  const run = await runHook(context.kube, wanted, "verify", {
-    signal: o.signal,
-    deadline: o.deadline,
-    say: (line) => context.progress.waiting(line),
-    facts: { ...facts, revision: now.version },
-  });
+  const run = isDone(helm[0], wanted, o.fromRevision)
+    ? await verify(context, wanted, o.signal, { revision: helm[0].version, deadline: o.deadline })
+    : await rollBackAndVerify(context, target, wanted, o);
   const live = await compare(context, target, wanted);
   if (!run.succeeded || live.differences.length > 0) {
     const words = [...(run.succeeded ? [] : [run.why]), ...live.differences].join("; ");
@@ -88,6 +59,82 @@ export async function restoreTo(context: Context, target: LedgerEntry, o: Restor
     );
   }
   return live.report;
+}
+
+/**
+ * The verification's pod takes as long to start as Helm takes to apply, so both go at once: the verification is told
+ * which template it must wait to see gone.
+ */
+async function rollBackAndVerify(
+  context: Context,
+  target: LedgerEntry,
+  wanted: HelmRelease,
+  o: RestoreOptions,
+): Promise<HookRun> {
+  const before = await observeRelease(context.kube, context.release);
+  const { newest, facts } = requireRelease(before);
+  if (await clearPending(context.kube, newest)) context.timeline.add("ended the Helm operation that was left pending");
+  context.timeline.add(`helm rollback to revision ${target.helmRevision} (${target.image}), and its verification`);
+  const replaced = templateHash(before.workload.deployment);
+  const release = { revision: newest.version + 1, deadline: o.deadline };
+  const inVain = new AbortController();
+  const verification = verify(context, wanted, AbortSignal.any([o.signal, inVain.signal]), {
+    ...release,
+    ...(replaced === undefined ? {} : { replaces: replaced }),
+  });
+  // Waited for below; until then a rejection must not end the process.
+  verification.catch(() => undefined);
+
+  const child = context.helm.rollback(target.helmRevision, {
+    timeoutSeconds: secondsUntil(o.deadline),
+    operation: o.operation,
+  });
+  const stop = () => void child.stop();
+  o.signal.addEventListener("abort", stop);
+  const result = await child.result.finally(() => o.signal.removeEventListener("abort", stop));
+  o.signal.throwIfAborted();
+  if (result.code !== 0) {
+    inVain.abort();
+    await stopHooks(context.kube, context.release);
+    throw new CtlError(
+      "CTL_E_RESTORE_FAILED",
+      `helm rollback to revision ${target.helmRevision} failed: ${helmWords(result)}`,
+      { next: `ctl rollback ${context.address}` },
+    );
+  }
+  // Where Helm never came to apply the release that failed, the template was the right one all the time.
+  const after = await context.kube.get(resources.Deployment, facts.workload.name);
+  if (replaced === undefined || templateHash(after) !== replaced) return await verification;
+  inVain.abort();
+  return await verify(context, wanted, o.signal, release);
+}
+
+function templateHash(deployment: Deployment | undefined): string | undefined {
+  return deployment === undefined ? undefined : shortHash(deployment.spec.template);
+}
+
+async function verify(
+  context: Context,
+  wanted: HelmRelease,
+  signal: AbortSignal,
+  { deadline, ...more }: Pick<ReleaseFacts, "revision" | "replaces"> & { deadline: number },
+): Promise<HookRun> {
+  const facts = factsOf(wanted);
+  if (facts === undefined) {
+    throw new CtlError(
+      "CTL_E_RESTORE_FAILED",
+      `revision ${wanted.version} of "${wanted.name}" does not say what it is`,
+      {
+        next: `ctl history ${context.address}`,
+      },
+    );
+  }
+  return await runHook(context.kube, wanted, "verify", {
+    signal,
+    deadline,
+    say: (line) => context.progress.waiting(line),
+    facts: { ...facts, ...more },
+  });
 }
 
 /**
@@ -146,7 +193,7 @@ function leftovers(release: string) {
   ];
 }
 
-function isDone(newest: HelmRelease | undefined, wanted: HelmRelease, fromRevision: number): boolean {
+function isDone(newest: HelmRelease | undefined, wanted: HelmRelease, fromRevision: number): newest is HelmRelease {
   return (
     newest !== undefined &&
     newest.version > fromRevision &&

@@ -1,5 +1,4 @@
 import { randomUUID } from "node:crypto";
-import { hostname } from "node:os";
 import type { Context } from "../context.ts";
 import { shortHash } from "../domain/canonical.ts";
 import { type LedgerEntry, newestFirst, rollbackTarget } from "../domain/ledger.ts";
@@ -119,8 +118,6 @@ function begin(
       ...wanted,
       id: randomUUID(),
       startedAt: new Date().toISOString(),
-      host: hostname(),
-      pid: process.pid,
       fromRevision: state.helm[0]?.version ?? 0,
       backTo: target.number,
       ...(state.live === undefined ? {} : { from: state.live.content }),

@@ -26,6 +26,11 @@ export interface ReleaseFacts {
   deadlineSeconds: number;
   /** How many entries the ledger keeps. */
   ledgerKeep: number;
+  /**
+   * Hash of the pod template that this release replaces. Set where the verification is started beside the change of the
+   * template instead of after it: it waits until this one is gone.
+   */
+  replaces?: string;
 }
 
 export const factsFile = "release.json";

@@ -9,10 +9,10 @@ export interface Operation {
   /** Equal for two runs of the same command. */
   fingerprint: string;
   startedAt: string;
-  host: string;
-  pid: number;
   /** Content that was live when the operation started; undefined at a first deploy. */
   from?: string;
+  /** Hash of the pod template that was live then; what a new template is told from. Undefined at a first deploy. */
+  fromTemplate?: string;
   /** Helm's newest revision when the operation started; 0 at a first deploy. */
   fromRevision: number;
   /** Ledger number that a failed deploy goes back to; 0: to nothing; null: nothing verified is there. */

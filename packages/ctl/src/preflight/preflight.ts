@@ -75,16 +75,19 @@ async function checkRights(kube: Kube): Promise<Finding[]> {
   ];
 }
 
-async function checkNamespace(kube: Kube, create: boolean): Promise<{ exists: boolean; finding: Finding }> {
+/** Whether the namespace of the connection is there. */
+export async function namespaceExists(kube: Kube): Promise<boolean> {
   try {
-    const found = await kube.get({ apiVersion: "v1", kind: "Namespace" }, kube.namespace);
-    if (found !== undefined) return { exists: true, finding: ok("namespace", kube.namespace) };
+    return (await kube.get({ apiVersion: "v1", kind: "Namespace" }, kube.namespace)) !== undefined;
   } catch (error) {
     // An account with rights in one namespace only may not read Namespace objects; its other rights show that it exists.
-    if (error instanceof KubeError && error.status === 403)
-      return { exists: true, finding: ok("namespace", kube.namespace) };
+    if (error instanceof KubeError && error.status === 403) return true;
     throw error;
   }
+}
+
+async function checkNamespace(kube: Kube, create: boolean): Promise<{ exists: boolean; finding: Finding }> {
+  if (await namespaceExists(kube)) return { exists: true, finding: ok("namespace", kube.namespace) };
   if (create) return { exists: false, finding: ok("namespace", `${kube.namespace} will be created`) };
   return {
     exists: false,

@@ -1,5 +1,6 @@
 import type { Kube } from "@safe-deploy/kube";
 import { type CheckReport, type CheckSpec, renderText, runChecks } from "@safe-deploy/smoke";
+import { shortHash } from "../domain/canonical.ts";
 import { contentId, digestOf } from "../domain/content.ts";
 import { diagnose, type Fault } from "../domain/diagnose.ts";
 import type { ReleaseFacts } from "../domain/facts.ts";
@@ -111,6 +112,10 @@ async function untilServing(
   let since: number | undefined;
   let last: { workload: WorkloadSnapshot; waitingFor: string } | undefined;
   for await (const { workload, events, now, wakeAt } of followWorkload(kube, facts, { signal: o.signal, deadline })) {
+    if (facts.replaces !== undefined && shortHash(workload.deployment?.spec.template ?? {}) === facts.replaces) {
+      last = { workload, waitingFor: "the release to be applied" };
+      continue;
+    }
     const present = JSON.stringify(workload.deployment?.spec.template);
     template ??= present;
     if (present !== template) {
@@ -136,7 +141,8 @@ async function untilServing(
   }
   return {
     workload: last?.workload ?? { deployment: undefined, replicaSets: [], pods: [], endpoints: [] },
-    superseded: false,
+    // A template that was never seen cannot be judged.
+    superseded: template === undefined,
     why: `the deadline of ${facts.deadlineSeconds} s passed; still waiting for ${last?.waitingFor ?? "the API server's first answer"}`,
   };
 }

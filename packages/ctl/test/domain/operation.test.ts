@@ -6,8 +6,6 @@ const left: Operation = {
   kind: "deploy",
   fingerprint: "same",
   startedAt: "2026-03-01T12:00:00Z",
-  host: "a",
-  pid: 1,
   fromRevision: 2,
   backTo: 4,
 };
