@@ -2,6 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { deployArguments, image, release } from "../src/app-release.ts";
 import { parseReport, stableState } from "../src/report.ts";
+import { recordRow } from "../src/results.ts";
 import { seededNumbers } from "../src/seed.ts";
 import { World } from "../src/world.ts";
 
@@ -34,6 +35,15 @@ async function killedAfter(ms: number, args: string[]) {
   return await ran;
 }
 
+function record(what: string, at: number, codes: { first: number | null; again: number | null }): void {
+  recordRow("ctl killed in the middle of its work, and the same command again", {
+    "killed in": what,
+    "after (s)": ((at * spanMs) / 1000).toFixed(1),
+    "first run": codes.first === null ? "killed" : `had ended with ${codes.first}`,
+    "exit code of the second": codes.again ?? "a signal",
+  });
+}
+
 describe("ctl killed in the middle", () => {
   beforeEach(async () => {
     await world.namespace(namespace);
@@ -44,8 +54,9 @@ describe("ctl killed in the middle", () => {
   test.each(seededNumbers("deploy", moments))(
     "of a good deploy, at %d of its way: the same command finishes it",
     async (at) => {
-      await killedAfter(at * spanMs, deployArguments(namespace, "v2"));
+      const killed = await killedAfter(at * spanMs, deployArguments(namespace, "v2"));
       const again = await world.ctl(deployArguments(namespace, "v2"));
+      record("a good deploy", at, { first: killed.code, again: again.code });
       expect(again.code, again.stdout + again.stderr).toBe(0);
       expect((await stableState(world, namespace)).image).toContain(image("v2"));
     },
@@ -58,6 +69,7 @@ describe("ctl killed in the middle", () => {
       const before = await stableState(world, namespace);
       const killed = await killedAfter(at * spanMs, bad);
       const again = await world.ctl(bad);
+      record("a bad deploy", at, { first: killed.code, again: again.code });
       expect(again.code, again.stdout + again.stderr).toBe(5);
       expect(parseReport(again).result).toBe("restored");
       const after = await stableState(world, namespace);
@@ -81,6 +93,7 @@ describe("ctl killed in the middle", () => {
       // A rollback that had ended already is a whole one, and a second would go one further back.
       if (killed.code !== 0) {
         const again = await world.ctl(args);
+        record("a rollback", at, { first: killed.code, again: again.code });
         expect(again.code, again.stdout + again.stderr).toBe(0);
       }
       expect((await stableState(world, namespace)).image).toContain(image("v2"));

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { deployArguments, release } from "../src/app-release.ts";
+import { recordRow } from "../src/results.ts";
 import { World } from "../src/world.ts";
 
 const namespace = "e2e-zero-downtime";
@@ -40,6 +41,13 @@ describe("under 50 requests/s", () => {
         expect(upgrade.code, upgrade.stdout + upgrade.stderr).toBe(0);
         expect(back.code, back.stdout + back.stderr).toBe(0);
         expect(Object.keys(traffic.totals.byVersion).sort()).toEqual(["v1", "v2"]);
+        recordRow("A good upgrade and a good rollback under 50 requests/s", {
+          round: repetition,
+          connections: connections === "new" ? "a new one for each request" : "kept",
+          requests: traffic.totals.requests,
+          failed: traffic.totals.failed,
+          dropped: traffic.totals.dropped,
+        });
         expect(traffic.totals.failed, JSON.stringify(traffic.totals)).toBe(0);
         expect(traffic.totals.dropped, JSON.stringify(traffic.totals)).toBe(0);
       }
