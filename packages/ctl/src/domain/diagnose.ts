@@ -8,7 +8,7 @@ import {
   type Probe,
   type ReplicaSet,
 } from "@safe-deploy/kube";
-import { newReplicaSet, podsOf, type WorkloadSnapshot, isReady } from "./serving.ts";
+import { newReplicaSet, podsOf, type WorkloadSnapshot, isReady, workloadOf } from "./serving.ts";
 
 export type FaultKind =
   | "ImageCannotBePulled"
@@ -23,6 +23,8 @@ export type FaultKind =
   | "HookFailed"
   | "VerificationFailed"
   | "HelmFailed"
+  | "RolloutAborted"
+  | "RolloutRefused"
   | "DeadlineExceeded";
 
 /** Why a release cannot succeed as it is. */
@@ -387,7 +389,8 @@ function neverFits(message: string): boolean {
 
 /** The condition of a rollout that was given up stands for a moment into the next one, so it must name this ReplicaSet. */
 function diagnoseProgress(s: WorkloadSnapshot, replicaSet: ReplicaSet): Diagnosis {
-  const stuck = s.deployment?.status?.conditions?.find(
+  const workload = workloadOf(s);
+  const stuck = workload?.status?.conditions?.find(
     ({ type, reason, message }) =>
       type === "Progressing" &&
       reason === "ProgressDeadlineExceeded" &&
@@ -397,7 +400,7 @@ function diagnoseProgress(s: WorkloadSnapshot, replicaSet: ReplicaSet): Diagnosi
   return {
     fault: {
       kind: "DeadlineExceeded",
-      subject: `Deployment/${s.deployment?.metadata.name ?? ""}`,
+      subject: `${workload?.kind ?? ""}/${workload?.metadata.name ?? ""}`,
       message: stuck.message ?? "progress deadline exceeded",
     },
   };

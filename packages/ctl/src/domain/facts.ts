@@ -7,7 +7,9 @@ export interface ReleaseFacts {
   revision: number;
   /** `myapp-0.1.0` */
   chart: string;
-  workload: { kind: "Deployment"; name: string };
+  workload: { kind: "Deployment" | "Rollout"; name: string };
+  /** Of a Rollout: how it updates, and the Services that its controller leads. */
+  rollout?: RolloutFacts;
   /** Name of the main container. */
   container: string;
   /** Labels that select every pod of the workload. */
@@ -31,6 +33,17 @@ export interface ReleaseFacts {
    * template instead of after it: it waits until this one is gone.
    */
   replaces?: string;
+}
+
+export interface RolloutFacts {
+  strategy: "canary" | "blueGreen";
+  router: string;
+  /** Canary. */
+  stableService?: string;
+  canaryService?: string;
+  /** Blue-green. */
+  activeService?: string;
+  previewService?: string;
 }
 
 export const factsFile = "release.json";

@@ -8,6 +8,7 @@ import type {
   ReplicaSet,
   Rollout,
 } from "@safe-deploy/kube";
+import { hashLabel, isRolloutObserved } from "./rollout-object.ts";
 import { isReady } from "./serving.ts";
 
 /** What Argo Rollouts' controller has written down of one update, in plain data. */
@@ -97,7 +98,6 @@ export interface RolloutObjects {
   pods: readonly Pod[];
 }
 
-export const hashLabel = "rollouts-pod-template-hash";
 const revisionAnnotation = "rollout.argoproj.io/revision";
 const scaleDownAnnotation = "scale-down-deadline";
 
@@ -138,7 +138,7 @@ export function rolloutState({ rollout, analysisRuns, replicaSets, pods }: Rollo
   return {
     name: rollout.metadata.name,
     strategy: blueGreen === undefined ? "canary" : "blueGreen",
-    isObserved: isObserved(rollout),
+    isObserved: isRolloutObserved(rollout),
     currentHash,
     stableHash,
     isFirstDeploy: stableHash === undefined,
@@ -162,12 +162,6 @@ export function rolloutState({ rollout, analysisRuns, replicaSets, pods }: Rollo
       .map((replicaSet) => replicaSetState(replicaSet, pods, { currentHash, stableHash, isPromoted, services }))
       .sort((a, b) => b.revision - a.revision),
   };
-}
-
-/** `status.observedGeneration` is text; one that is no number comes from a controller that does not say. */
-export function isObserved(rollout: Rollout): boolean {
-  const observed = Number(rollout.status?.observedGeneration ?? 0);
-  return Number.isNaN(observed) || observed >= (rollout.metadata.generation ?? 0);
 }
 
 /** The weight that the steps until now ask for, in percent. */

@@ -1,8 +1,19 @@
-import type { ContainerStatus, Deployment, EndpointSlice, Pod, ReplicaSet } from "@safe-deploy/kube";
+import type {
+  ContainerStatus,
+  Deployment,
+  EndpointSlice,
+  Pod,
+  PodTemplate,
+  ReplicaSet,
+  Rollout,
+} from "@safe-deploy/kube";
+import { hashLabel, isRolloutObserved } from "./rollout-object.ts";
 
 /** What the cluster holds of one workload, at one moment. */
 export interface WorkloadSnapshot {
   deployment: Deployment | undefined;
+  /** In the Deployment's place where Argo Rollouts runs the workload. */
+  rollout?: Rollout | undefined;
   replicaSets: readonly ReplicaSet[];
   /** Every pod that the workload's selector matches. */
   pods: readonly Pod[];
@@ -12,8 +23,29 @@ export interface WorkloadSnapshot {
 
 const revisionAnnotation = "deployment.kubernetes.io/revision";
 
-/** The ReplicaSet of the Deployment's present template; undefined until the controller has seen that template. */
+export const noWorkload: WorkloadSnapshot = { deployment: undefined, replicaSets: [], pods: [], endpoints: [] };
+
+/** The object that makes the pods, of either kind. */
+export function workloadOf(s: WorkloadSnapshot): Deployment | Rollout | undefined {
+  return s.rollout ?? s.deployment;
+}
+
+/**
+ * The pod template that tells what a release runs, the same for both kinds of workload: the API server fills in defaults
+ * in a Deployment and in every ReplicaSet, but not in a Rollout. Undefined until the controller has seen it.
+ */
+export function presentTemplate(s: WorkloadSnapshot): PodTemplate | undefined {
+  if (s.rollout === undefined) return s.deployment?.spec.template;
+  const spec = newReplicaSet(s)?.spec.template?.spec;
+  if (spec === undefined) return undefined;
+  // Rollouts writes its labels of the moment (role: canary) into the ReplicaSet's template.
+  const { metadata } = s.rollout.spec.template;
+  return { ...(metadata === undefined ? {} : { metadata }), spec };
+}
+
+/** The ReplicaSet of the workload's present template; undefined until the controller has seen that template. */
 export function newReplicaSet(s: WorkloadSnapshot): ReplicaSet | undefined {
+  if (s.rollout !== undefined) return currentReplicaSet(s, s.rollout);
   if (s.deployment === undefined || !isObserved(s.deployment)) return undefined;
   const revision = s.deployment.metadata.annotations?.[revisionAnnotation];
   return s.replicaSets.find(
@@ -23,14 +55,27 @@ export function newReplicaSet(s: WorkloadSnapshot): ReplicaSet | undefined {
   );
 }
 
+function currentReplicaSet(s: WorkloadSnapshot, rollout: Rollout): ReplicaSet | undefined {
+  const hash = rollout.status?.currentPodHash;
+  if (!isRolloutObserved(rollout) || hash === undefined || hash === "") return undefined;
+  return s.replicaSets.find(
+    ({ metadata }) =>
+      metadata.labels?.[hashLabel] === hash && isOwnedBy(metadata.ownerReferences, rollout.metadata.uid),
+  );
+}
+
 export function podsOf(replicaSet: ReplicaSet | undefined, pods: readonly Pod[]): Pod[] {
   if (replicaSet === undefined) return [];
   return pods.filter((pod) => isOwnedBy(pod.metadata.ownerReferences, replicaSet.metadata.uid));
 }
 
+export type ServingState = { done: true } | { done: false; waitingFor: string };
+
+const waiting = (waitingFor: string) => ({ done: false, waitingFor }) as const;
+
 /** Whether the present template alone answers requests; if not, what is still awaited, in plain words. */
-export function servesAlone(s: WorkloadSnapshot): { done: true } | { done: false; waitingFor: string } {
-  const waiting = (waitingFor: string) => ({ done: false, waitingFor }) as const;
+export function servesAlone(s: WorkloadSnapshot): ServingState {
+  if (s.rollout !== undefined) return isStableAlone(s, s.rollout);
   const { deployment } = s;
   if (deployment === undefined) return waiting("the Deployment to exist");
   if (!isObserved(deployment)) return waiting("the Deployment controller to see the new template");
@@ -44,7 +89,34 @@ export function servesAlone(s: WorkloadSnapshot): { done: true } | { done: false
   if ((deployment.status?.availableReplicas ?? 0) < wanted) {
     return waiting(`${deployment.status?.availableReplicas ?? 0} of ${wanted} pods available`);
   }
+  return takesAllRequests(s, fresh, wanted);
+}
 
+/** A Rollout whose present template was promoted, and answers alone behind the main Service. */
+function isStableAlone(s: WorkloadSnapshot, rollout: Rollout): ServingState {
+  if (!isRolloutObserved(rollout)) return waiting("the Rollouts controller to see the new template");
+  if (newReplicaSet(s) === undefined) return waiting("the new ReplicaSet");
+  if (rollout.status?.stableRS !== rollout.status?.currentPodHash) return waiting("the rollout to be promoted");
+  return servesBehindItsService(s);
+}
+
+/**
+ * Whether the present template of a Rollout answers alone behind the Service that the snapshot's endpoints belong to,
+ * with all the pods that it is to have by now; promoted or not.
+ */
+export function servesBehindItsService(s: WorkloadSnapshot): ServingState {
+  const replicaSet = newReplicaSet(s);
+  if (replicaSet === undefined) return waiting("the new ReplicaSet");
+  const wanted = replicaSet.spec.replicas ?? 1;
+  const fresh = podsOf(replicaSet, s.pods);
+  const ready = fresh.filter((pod) => pod.metadata.deletionTimestamp === undefined && isReady(pod));
+  if (ready.length < wanted) return waiting(`${ready.length} of ${wanted} new pods ready`);
+  const available = replicaSet.status?.availableReplicas ?? 0;
+  if (available < wanted) return waiting(`${available} of ${wanted} pods available`);
+  return takesAllRequests(s, fresh, wanted);
+}
+
+function takesAllRequests(s: WorkloadSnapshot, fresh: readonly Pod[], wanted: number): ServingState {
   const own = new Set(fresh.map((pod) => pod.metadata.name));
   const serving = s.endpoints
     .flatMap((slice) => slice.endpoints ?? [])

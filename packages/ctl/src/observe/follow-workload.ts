@@ -1,11 +1,13 @@
-import { type Event, type Job, type Kube, observe, type Pod, resources } from "@safe-deploy/kube";
+import { type AnalysisRun, type Event, type Job, type Kube, observe, type Pod, resources } from "@safe-deploy/kube";
 import type { ReleaseFacts } from "../domain/facts.ts";
 import type { WorkloadSnapshot } from "../domain/serving.ts";
 import { onChangeOrAt } from "./on-change-or-at.ts";
-import { selectorText, serviceSelector } from "./release-state.ts";
+import { byKind, selectorText, serviceSelector, workloadResource } from "./release-state.ts";
 
 export interface FollowedWorkload {
   workload: WorkloadSnapshot;
+  /** Of a Rollout, where they were asked for. */
+  analysisRuns: readonly AnalysisRun[];
   events: readonly Event[];
   /** The chart's hooks, and the pods that their Jobs made. */
   hooks: { jobs: readonly Job[]; pods: readonly Pod[] };
@@ -38,18 +40,22 @@ interface FollowOptions {
 export async function* followWorkload(
   kube: Kube,
   facts: Pick<ReleaseFacts, "selector" | "workload" | "service" | "release">,
-  o: FollowOptions,
+  o: FollowOptions & { withAnalyses?: boolean },
 ): AsyncGenerator<FollowedWorkload> {
   const labelSelector = selectorText(facts.selector);
+  const isRollout = facts.workload.kind === "Rollout";
   const done = new AbortController();
   const observation = observe(
     kube,
     {
-      deployments: { resource: resources.Deployment, fieldSelector: `metadata.name=${facts.workload.name}` },
+      workloads: { resource: workloadResource(facts), fieldSelector: `metadata.name=${facts.workload.name}` },
       replicaSets: { resource: resources.ReplicaSet, labelSelector },
       pods: { resource: resources.Pod, labelSelector },
       endpoints: { resource: resources.EndpointSlice, labelSelector: serviceSelector(facts) },
       ...hookSources(facts.release),
+      ...(isRollout && o.withAnalyses === true
+        ? { analysisRuns: { resource: resources.AnalysisRun, labelSelector } }
+        : {}),
     },
     AbortSignal.any([o.signal, done.signal]),
   );
@@ -57,11 +63,12 @@ export async function* followWorkload(
     for await (const { value, ...clock } of onChangeOrAt(observation.changes(), o.deadline)) {
       yield {
         workload: {
-          deployment: value.deployments[0],
+          ...byKind(value.workloads[0]),
           replicaSets: value.replicaSets,
           pods: value.pods,
           endpoints: value.endpoints,
         },
+        analysisRuns: value.analysisRuns ?? [],
         events: value.events,
         hooks: { jobs: value.jobs, pods: value.hookPods },
         ...byServerClock(kube, clock),

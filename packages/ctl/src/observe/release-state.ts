@@ -5,7 +5,9 @@ import {
   type KubeObject,
   type Pod,
   type ReplicaSet,
+  type Resource,
   resources,
+  type Rollout,
 } from "@safe-deploy/kube";
 import { load as parseYaml } from "js-yaml";
 import { contentId, digestOf } from "../domain/content.ts";
@@ -14,7 +16,14 @@ import { decodeHelmRelease, type HelmHook, type HelmRelease } from "../domain/he
 import { type LedgerEntry, ledgerLabels, newestFirst, verdictOf } from "../domain/ledger.ts";
 import type { Operation } from "../domain/operation.ts";
 import { readOperation } from "./read-operation.ts";
-import { newReplicaSet, podsOf, runningImageId, type WorkloadSnapshot } from "../domain/serving.ts";
+import {
+  newReplicaSet,
+  noWorkload,
+  podsOf,
+  presentTemplate,
+  runningImageId,
+  type WorkloadSnapshot,
+} from "../domain/serving.ts";
 import { CtlError } from "../errors.ts";
 
 /** Everything that a decision about a release is made from, read at one moment. */
@@ -49,7 +58,7 @@ export async function observeRelease(kube: Kube, release: string): Promise<Relea
     readOperation(kube, release),
   ]);
   const facts = newestFacts(helm);
-  const workload = facts === undefined ? emptyWorkload() : await readWorkload(kube, facts);
+  const workload = facts === undefined ? noWorkload : await readWorkload(kube, facts);
   return {
     release,
     namespace: kube.namespace,
@@ -85,13 +94,23 @@ export async function readLedger(kube: Kube, release: string): Promise<LedgerEnt
 /** The objects of the workload and of its Service, for a decision that needs no stream. */
 export async function readWorkload(kube: Kube, facts: ReleaseFacts): Promise<WorkloadSnapshot> {
   const labelSelector = selectorText(facts.selector);
-  const [deployment, replicaSets, pods, endpoints] = await Promise.all([
-    kube.get<Deployment & KubeObject>(resources.Deployment, facts.workload.name),
+  const [workload, replicaSets, pods, endpoints] = await Promise.all([
+    kube.get<Deployment | Rollout>(workloadResource(facts), facts.workload.name),
     kube.list<ReplicaSet & KubeObject>(resources.ReplicaSet, { labelSelector }),
     kube.list<Pod & KubeObject>(resources.Pod, { labelSelector }),
     kube.list<EndpointSlice & KubeObject>(resources.EndpointSlice, { labelSelector: serviceSelector(facts) }),
   ]);
-  return { deployment, replicaSets: replicaSets.items, pods: pods.items, endpoints: endpoints.items };
+  return { ...byKind(workload), replicaSets: replicaSets.items, pods: pods.items, endpoints: endpoints.items };
+}
+
+export function workloadResource(facts: Pick<ReleaseFacts, "workload">): Resource<Deployment | Rollout> {
+  return facts.workload.kind === "Rollout" ? resources.Rollout : resources.Deployment;
+}
+
+/** The workload's place in a snapshot. */
+export function byKind(workload: Deployment | Rollout | undefined): Pick<WorkloadSnapshot, "deployment" | "rollout"> {
+  if (workload?.kind === "Rollout") return { deployment: undefined, rollout: workload as Rollout };
+  return { deployment: workload as Deployment | undefined };
 }
 
 export function liveContent(
@@ -99,7 +118,7 @@ export function liveContent(
   container: string,
   ledger: readonly LedgerEntry[],
 ): LiveContent | undefined {
-  const template = workload.deployment?.spec.template;
+  const template = presentTemplate(workload);
   if (template === undefined) return undefined;
   const image = template.spec.containers.find(({ name }) => name === container)?.image ?? "";
   const digest = digestOf(runningImageId(workload, container)) ?? digestOf(image);
@@ -164,8 +183,4 @@ function hookConfigMap(hooks: readonly HelmHook[]): { data?: Record<string, stri
     if (object.data?.[factsFile] !== undefined) return object;
   }
   return undefined;
-}
-
-function emptyWorkload(): WorkloadSnapshot {
-  return { deployment: undefined, replicaSets: [], pods: [], endpoints: [] };
 }

@@ -1,13 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import {
-  durationSeconds,
-  isObserved,
-  rolloutState,
-  secondsWords,
-  stepWeight,
-  stepWords,
-} from "../../src/domain/rollout.ts";
+import { durationSeconds, rolloutState, secondsWords, stepWeight, stepWords } from "../../src/domain/rollout.ts";
+import { isRolloutObserved } from "../../src/domain/rollout-object.ts";
 import { at, ms } from "../fixtures/cluster.ts";
 import { analysis, blueGreen, canary, objects, podOf, set, steps } from "../fixtures/rollout.ts";
 
@@ -23,7 +17,10 @@ describe("the controller has seen the spec", () => {
     const { status, ...rollout } = canary();
     const { observedGeneration: _, ...others } = status ?? {};
     expect(
-      isObserved({ ...rollout, status: observedGeneration === undefined ? others : { ...others, observedGeneration } }),
+      isRolloutObserved({
+        ...rollout,
+        status: observedGeneration === undefined ? others : { ...others, observedGeneration },
+      }),
     ).toBe(seen);
   });
 });
