@@ -33,6 +33,9 @@ export class World {
   static async attach(): Promise<World> {
     const { stdout } = await must(node, ["packages/lab/src/main.ts", "env"], { cwd: root });
     const env: NodeJS.ProcessEnv = { ...process.env };
+    // What a person sets for ctl, and make exports, must not choose for the tests.
+    delete env["NS"];
+    delete env["RELEASE"];
     for (const [, name = "", value = ""] of stdout.matchAll(/^export (\w+)=(.*)$/gm)) {
       env[name] = value.replace(/^'(.*)'$/, "$1");
     }
