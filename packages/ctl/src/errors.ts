@@ -34,6 +34,17 @@ export const catalogue = {
   CTL_E_RESTORE_FAILED: { exit: ExitCode.notRestored, means: "The release failed and could not be restored." },
   CTL_E_DEADLINE: { exit: ExitCode.deadline, means: "The deadline passed; the work goes on in the cluster." },
   CTL_E_UNVERIFIED: { exit: ExitCode.inconclusive, means: "The live release has no verdict." },
+  CTL_E_PAUSED: { exit: ExitCode.paused, means: "The rollout waits for a person to promote or abort it." },
+  CTL_E_INCONCLUSIVE: {
+    exit: ExitCode.inconclusive,
+    means: "An analysis could not tell whether the release is good, so a person has to decide.",
+  },
+  CTL_E_NO_ROLLOUT: { exit: ExitCode.refused, means: "The release does not run as a Rollout." },
+  CTL_E_NOT_NOW: { exit: ExitCode.refused, means: "The command means nothing in the rollout's present state." },
+  CTL_E_SPLIT: {
+    exit: ExitCode.notRestored,
+    means: "The requests are not split between the versions as the rollout says.",
+  },
   CTL_E_INTERRUPTED: { exit: ExitCode.interrupted, means: "Interrupted from the keyboard or by a signal." },
 } as const satisfies Record<string, { exit: ExitCode; means: string }>;
 

@@ -83,8 +83,33 @@ export function buildProgram(runner: Runner, defaultChart: string): Command {
       "a revision that was verified, or `verified`: the newest such that is not live",
       "verified",
     )
+    .option("--to-revision <revision>", "the same as --to")
     .option("--dry-run", "say where it would go, and change nothing", false)
     .action(act(async (o, signal) => (await import("./commands/rollback.ts")).runRollback(o as never, signal)));
+  command("get", "the rollout as a tree: steps, weights, analyses against their limits, pods")
+    .option("-w, --watch", "go on until it has ended or waits for a person", false)
+    .action(act(async (o, signal) => (await import("./commands/get.ts")).runGet(o as never, signal)));
+  for (const [name, description] of [
+    ["promote", "end the pause that a rollout waits in, and follow it to its end"],
+    ["abort", "send all traffic back to the stable release, and leave the new one as it is"],
+    ["retry", "begin an aborted rollout again, and follow it to its end"],
+    ["pause", "stop a rollout where it is, until it is resumed"],
+    ["resume", "go on with a rollout that a person paused, and follow it to its end"],
+  ] as const) {
+    const steering = command(name, description);
+    if (name === "promote") steering.option("--full", "skip all steps, pauses and analyses that are left", false);
+    if (name !== "abort" && name !== "pause")
+      steering.option("--no-rollback", "leave a release that fails as it is (exit code 6)");
+    steering.action(act(async (o, signal) => (await import("./commands/steer.ts")).runSteer(name, o as never, signal)));
+  }
+  command("traffic [url]", "count who answers at the router (default: CTL_URL), and compare with the rollout's weight")
+    .option("--requests <number>", "requests to send, and again as many with the header", "100")
+    .option("--header <header>", 'also send requests with this header, such as "x-canary: true": all are the canary\'s')
+    .option("--host <name>", "Host header that the router knows the release by")
+    .option("--path <path>", "path to ask for when the address has none", "/version")
+    .action(
+      act(async (o, signal, args) => (await import("./commands/traffic.ts")).runTraffic(args[0], o as never, signal)),
+    );
   command("smoke", "run the declared checks against the live release, inside the cluster").action(
     act(async (o, signal) => (await import("./commands/hooks.ts")).runSmoke(o, signal)),
   );

@@ -1,11 +1,11 @@
-import { type Deployment, type KubeObject, resources, type Service } from "@safe-deploy/kube";
+import { type Deployment, type KubeObject, observe, resources, type Service } from "@safe-deploy/kube";
 import { loadAll } from "js-yaml";
 import type { Context } from "../context.ts";
 import { shortHash } from "../domain/canonical.ts";
 import { digestOf } from "../domain/content.ts";
 import type { ReleaseFacts } from "../domain/facts.ts";
 import type { HelmRelease } from "../domain/helm-release.ts";
-import type { LedgerEntry } from "../domain/ledger.ts";
+import { type LedgerEntry, ledgerLabels } from "../domain/ledger.ts";
 import { differencesFrom } from "../domain/restored.ts";
 import { CtlError } from "../errors.ts";
 import { hookLabel } from "../observe/follow-workload.ts";
@@ -129,12 +129,32 @@ async function verify(
       },
     );
   }
-  return await runHook(context.kube, wanted, "verify", {
-    signal,
+  const ended = new AbortController();
+  const either = AbortSignal.any([signal, ended.signal]);
+  const run = runHook(context.kube, wanted, "verify", {
+    signal: either,
     deadline,
     say: (line) => context.progress.waiting(line),
     facts: { ...facts, ...more },
   });
+  // The verdict is in the ledger a second or two before the kubelet reports that the pod which wrote it has ended.
+  const passed = untilPassed(context, more.revision, either);
+  for (const each of [run, passed]) each.catch(() => undefined);
+  return await Promise.race([run, passed]).finally(() => ended.abort());
+}
+
+/** Resolves when the verification of a revision has written that it is good; for all else its Job has the words. */
+async function untilPassed(context: Context, revision: number, signal: AbortSignal): Promise<HookRun> {
+  const ledger = {
+    resource: resources.ConfigMap,
+    labelSelector: `${ledgerLabels.release}=${context.release},${ledgerLabels.verdict}=pass`,
+  };
+  for await (const { value } of observe(context.kube, { ledger }, signal).changes()) {
+    const entries = value.ledger.map(({ data }) => JSON.parse(data?.["entry.json"] ?? "{}") as Partial<LedgerEntry>);
+    const isPassed = entries.some(({ helmRevision, by }) => helmRevision === revision && by === "verify");
+    if (isPassed) return { succeeded: true, why: "", log: "" };
+  }
+  throw new Error("the watch on the ledger ended");
 }
 
 /**

@@ -61,12 +61,17 @@ function hookObjects(release: HelmRelease): KubeObject[] {
     .map((hook) => parseYaml(hook.manifest) as KubeObject);
 }
 
+/** None of them needs another one to exist. */
 async function remakeJobless(kube: Kube, objects: KubeObject[], facts: ReleaseFacts | undefined): Promise<void> {
-  for (const object of objects.filter(({ kind }) => kind !== "Job")) {
-    const data = object["data"] as Record<string, string> | undefined;
-    if (facts !== undefined && data?.[factsFile] !== undefined) data[factsFile] = JSON.stringify(facts);
-    await remake(kube, object, object.metadata.namespace);
-  }
+  await Promise.all(
+    objects
+      .filter(({ kind }) => kind !== "Job")
+      .map(async (object) => {
+        const data = object["data"] as Record<string, string> | undefined;
+        if (facts !== undefined && data?.[factsFile] !== undefined) data[factsFile] = JSON.stringify(facts);
+        await remake(kube, object, object.metadata.namespace);
+      }),
+  );
 }
 
 /** Deletes the object of that name, if there is one, and creates it anew. */

@@ -9,11 +9,12 @@ import { operate, timeoutSeconds } from "../run-command.ts";
 
 export interface RollbackOptions extends GlobalOptions {
   to: string;
+  toRevision?: string;
   dryRun: boolean;
 }
 
 export async function runRollback(options: RollbackOptions, signal: AbortSignal): Promise<Outcome> {
-  const to = parseTarget(options.to);
+  const to = parseTarget(options.toRevision ?? options.to);
   return await operate(options, `rollback ${options.release}`, signal, async (context) => {
     if (options.dryRun) {
       const state = await observeRelease(context.kube, context.release);

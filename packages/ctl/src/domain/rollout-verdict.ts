@@ -26,7 +26,8 @@ export function rolloutVerdict(s: RolloutState, now: number): RolloutVerdict {
   if (s.invalid !== undefined) return { kind: "invalid", why: s.invalid };
   if (s.isPromoted) return promotedVerdict(s);
   if (s.abort !== undefined) return abortedVerdict(s, s.abort.why);
-  if (s.pause !== undefined) return pausedVerdict(s, s.pause, now);
+  // A full promotion ends the pause; the controller has not acted on it yet.
+  if (s.pause !== undefined && !s.isPromotingFully) return pausedVerdict(s, s.pause, now);
   if (s.stalled !== undefined) return { kind: "stuck", why: s.stalled };
   return { kind: "inFlight", why: progressWords(s) };
 }

@@ -96,7 +96,12 @@ export function servesAlone(s: WorkloadSnapshot): ServingState {
 function isStableAlone(s: WorkloadSnapshot, rollout: Rollout): ServingState {
   if (!isRolloutObserved(rollout)) return waiting("the Rollouts controller to see the new template");
   if (newReplicaSet(s) === undefined) return waiting("the new ReplicaSet");
-  if (rollout.status?.stableRS !== rollout.status?.currentPodHash) return waiting("the rollout to be promoted");
+  if (rollout.status === undefined || rollout.status.stableRS !== rollout.status.currentPodHash)
+    return waiting("the rollout to be promoted");
+  const { blueGreen, canary, currentPodHash } = rollout.status;
+  if (rollout.spec.strategy.blueGreen !== undefined && blueGreen?.activeSelector !== currentPodHash)
+    return waiting("the active Service to lead to it");
+  if ((canary?.weights?.canary.weight ?? 0) !== 0) return waiting("the router to send everything to the stable pods");
   return servesBehindItsService(s);
 }
 

@@ -8,10 +8,22 @@ import type { TimelineEntry } from "./timeline.ts";
 /** How an operation on a release ended; the document of `-o json`. */
 export interface OperationReport {
   schemaVersion: 1;
-  kind: "deploy" | "rollback";
+  kind: "deploy" | "rollback" | "promote" | "abort" | "retry" | "pause" | "resume";
   release: string;
   namespace: string;
-  result: "verified" | "restored" | "removed" | "failed" | "restoreFailed" | "unverified" | "nothingToDo";
+  result:
+    | "verified"
+    | "restored"
+    | "removed"
+    | "failed"
+    | "restoreFailed"
+    | "unverified"
+    | "nothingToDo"
+    /** A rollout that a person has to act on, or that goes on after the deadline. */
+    | "paused"
+    | "inconclusive"
+    | "goingOn"
+    | "aborted";
   exit: ExitCode;
   /** Absent when all is well. */
   code?: ErrorCode;

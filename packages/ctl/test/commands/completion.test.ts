@@ -46,7 +46,7 @@ describe("the bash completion", () => {
     const deploy = await offered("deploy", "--");
     for (const option of ["--chart", "--values", "--image", "--no-rollback", "--namespace", "--timeout"])
       expect(deploy).toContain(option);
-    expect(await offered("rollback", "--t")).toEqual(["--to", "--timeout"]);
+    expect(await offered("rollback", "--t")).toEqual(["--to", "--to-revision", "--timeout"]);
     expect(await offered("rollback", "--chart")).toEqual([]);
   });
 });

@@ -91,6 +91,11 @@ describe("a Rollout's template serves alone", () => {
     ["the Rollouts controller to see the new template", { rollout: canary({ observedGeneration: "3" }) }],
     ["the new ReplicaSet", { replicaSets: [set("old", 1)] }],
     ["the rollout to be promoted", { rollout: canary() }],
+    [
+      "the router to send everything to the stable pods",
+      { rollout: canary({ stableRS: "new", canary: { weights: { canary: { weight: 5 }, stable: { weight: 95 } } } }) },
+    ],
+    ["the active Service to lead to it", { rollout: blueGreen({ stableRS: "new" }) }],
     ["2 of 3 new pods ready", { pods: [...fresh.slice(1), ...old] }],
     ["1 of 3 pods available", { replicaSets: [set("new", 2, { available: 1 })] }],
     ["3 old pods to stop serving", { endpoints: [endpoints([...fresh, ...old])] }],

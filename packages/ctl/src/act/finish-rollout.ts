@@ -1,0 +1,112 @@
+import type { Context } from "../context.ts";
+import type { ReleaseFacts } from "../domain/facts.ts";
+import { CtlError, type ErrorCode } from "../errors.ts";
+import { ExitCode } from "../exit-codes.ts";
+import { observeRelease, requireRelease } from "../observe/release-state.ts";
+import { liveReport, type OperationReport, reportBase } from "../report/operation-report.ts";
+import { type FollowedRollout, followRollout } from "./follow-rollout.ts";
+import { runHook } from "./run-hook.ts";
+import type { Failure } from "./take-back.ts";
+
+export interface FinishOptions {
+  /** Milliseconds since the epoch. */
+  deadline: number;
+  signal: AbortSignal;
+}
+
+/** An update that has ended or waits for a person, or a failure that the caller takes back. */
+export type FinishedRollout = { outcome: "ended"; report: OperationReport } | ({ outcome: "failed" } & Failure);
+
+/**
+ * Follows an update to its end and sees to a verdict: where the rollout's own gate gave none, such as after a promotion
+ * in full, the release's verification runs now.
+ *
+ * @throws CtlError CTL_E_INTERRUPTED
+ */
+export async function finishRollout(
+  context: Context,
+  kind: OperationReport["kind"],
+  facts: ReleaseFacts,
+  o: FinishOptions,
+): Promise<FinishedRollout> {
+  const followed = await followRollout(context, facts, o);
+  if (followed.outcome === "failed") return followed;
+  if (followed.outcome === "interrupted") {
+    throw new CtlError("CTL_E_INTERRUPTED", "the rollout goes on in the cluster, and nothing here takes it back now", {
+      next: `ctl wait ${context.address}; ctl abort ${context.address} sends the traffic back`,
+    });
+  }
+  if (followed.outcome !== "promoted") return { outcome: "ended", report: waitingReport(context, kind, followed) };
+
+  const first = await verifiedReport(context, kind);
+  if (first !== undefined) return { outcome: "ended", report: first };
+  context.timeline.add("verifying what was promoted");
+  const { newest } = requireRelease(await observeRelease(context.kube, context.release));
+  const run = await runHook(context.kube, newest, "verify", { ...o, say: (line) => context.progress.waiting(line) });
+  const verified = run.succeeded ? await verifiedReport(context, kind) : undefined;
+  if (verified !== undefined) return { outcome: "ended", report: verified };
+  const { workload } = await observeRelease(context.kube, context.release);
+  return {
+    outcome: "failed",
+    fault: {
+      kind: "VerificationFailed",
+      subject: `Job/${facts.workload.name}-verify`,
+      message: run.succeeded ? "it ended well, and wrote no verdict" : run.why,
+    },
+    workload,
+    events: [],
+    at: Date.now(),
+  };
+}
+
+async function verifiedReport(context: Context, kind: OperationReport["kind"]): Promise<OperationReport | undefined> {
+  const state = await observeRelease(context.kube, context.release);
+  const entry = state.live?.entry;
+  if (entry?.verdict !== "pass") return undefined;
+  context.timeline.add(`verified: ${entry.why}`);
+  return {
+    ...reportBase(context, kind),
+    result: "verified",
+    exit: ExitCode.ok,
+    summary: `${context.release} runs ${entry.image}, promoted and verified`,
+    live: liveReport(entry, state.helm[0]?.version ?? entry.helmRevision),
+  };
+}
+
+function waitingReport(
+  context: Context,
+  kind: OperationReport["kind"],
+  followed: Exclude<FollowedRollout, { outcome: "promoted" | "failed" | "interrupted" }>,
+): OperationReport {
+  const person = `ctl promote ${context.address}, or ctl abort ${context.address}`;
+  const report = (
+    result: OperationReport["result"],
+    code: ErrorCode,
+    exit: ExitCode,
+    summary: string,
+    next: string,
+  ) => {
+    context.timeline.add(summary);
+    return { ...reportBase(context, kind), result, exit, code, summary, next };
+  };
+  switch (followed.outcome) {
+    case "paused":
+      return report("paused", "CTL_E_PAUSED", ExitCode.paused, `paused: ${followed.why}`, person);
+    case "inconclusive":
+      return report(
+        "inconclusive",
+        "CTL_E_INCONCLUSIVE",
+        ExitCode.inconclusive,
+        `inconclusive: ${followed.why}`,
+        person,
+      );
+    case "deadline":
+      return report(
+        "goingOn",
+        "CTL_E_DEADLINE",
+        ExitCode.deadline,
+        `the deadline passed, and the rollout goes on: waiting for ${followed.waitingFor}`,
+        `ctl wait ${context.address}`,
+      );
+  }
+}

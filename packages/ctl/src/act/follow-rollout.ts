@@ -1,0 +1,135 @@
+import { type Event, lastSeenMs } from "@safe-deploy/kube";
+import type { Context } from "../context.ts";
+import { diagnose, type Fault } from "../domain/diagnose.ts";
+import type { ReleaseFacts } from "../domain/facts.ts";
+import { rolloutState, type RolloutState } from "../domain/rollout.ts";
+import { rolloutChanges } from "../domain/rollout-changes.ts";
+import { rolloutVerdict, type RolloutVerdict } from "../domain/rollout-verdict.ts";
+import type { WorkloadSnapshot } from "../domain/serving.ts";
+import { type FollowedWorkload, followWorkload } from "../observe/follow-workload.ts";
+import { podsInOrder } from "../observe/release-state.ts";
+import { podLine } from "../ui/pod-line.ts";
+
+export interface FailedRollout {
+  outcome: "failed";
+  fault: Fault;
+  workload: WorkloadSnapshot;
+  events: string[];
+  /** Milliseconds since the epoch. */
+  at: number;
+}
+
+export type FollowedRollout =
+  | { outcome: "promoted" }
+  | FailedRollout
+  /** Nothing happens until a person acts. */
+  | { outcome: "paused" | "inconclusive"; why: string }
+  | { outcome: "deadline"; waitingFor: string }
+  | { outcome: "interrupted" };
+
+export interface FollowRolloutOptions {
+  /** Milliseconds since the epoch. */
+  deadline: number;
+  signal: AbortSignal;
+}
+
+/**
+ * The controller looks again at a spec that it refused after 20 s: a Service that it names may only be on its way.
+ * In milliseconds.
+ */
+const refusalPatienceMs = 25_000;
+
+/**
+ * Follows an update until it is promoted, fails or waits for a person. What its pods show decides before an analysis
+ * or a deadline does. Changes nothing.
+ */
+export async function followRollout(
+  context: Context,
+  facts: ReleaseFacts,
+  o: FollowRolloutOptions,
+): Promise<FollowedRollout> {
+  let last: { seen: FollowedWorkload; state: RolloutState } | undefined;
+  let waitingFor = "the API server's first answer";
+  let refusedSince: number | undefined;
+  try {
+    for await (const seen of followWorkload(context.kube, facts, { ...o, withAnalyses: true })) {
+      const { rollout } = seen.workload;
+      if (rollout === undefined) {
+        waitingFor = `Rollout ${facts.workload.name} to exist`;
+        context.progress.waiting(waitingFor);
+        continue;
+      }
+      const state = rolloutState({ ...seen.workload, rollout, analysisRuns: seen.analysisRuns });
+      for (const line of rolloutChanges(last?.state, state)) context.timeline.add(line);
+      last = { seen, state };
+      context.progress.pods(podsInOrder(seen.workload).map(podLine));
+
+      const verdict = rolloutVerdict(state, seen.now);
+      refusedSince = verdict.kind === "invalid" ? (refusedSince ?? seen.now) : undefined;
+      const ended = endOf(verdict, seen, { refusedSince });
+      if (ended !== undefined) return ended;
+      waitingFor = verdict.why;
+      context.progress.waiting(waitingFor);
+    }
+  } catch (error) {
+    if (!o.signal.aborted) throw error;
+  }
+  return o.signal.aborted ? { outcome: "interrupted" } : { outcome: "deadline", waitingFor };
+}
+
+/** What this look decides; undefined: go on. */
+function endOf(
+  verdict: RolloutVerdict,
+  seen: FollowedWorkload,
+  { refusedSince }: { refusedSince: number | undefined },
+): FollowedRollout | undefined {
+  const failed = (kind: Fault["kind"], message: string) =>
+    failedRollout(seen, { kind, subject: `Rollout/${seen.workload.rollout?.metadata.name ?? ""}`, message });
+  switch (verdict.kind) {
+    case "promoted":
+      return { outcome: "promoted" };
+    case "aborted":
+      return failed("RolloutAborted", verdict.why);
+    case "stuck":
+      return failed("DeadlineExceeded", verdict.why);
+    case "invalid": {
+      const gone = (refusedSince ?? seen.now) + refusalPatienceMs;
+      if (seen.now >= gone) return failed("RolloutRefused", verdict.why);
+      seen.wakeAt(gone);
+      return undefined;
+    }
+    case "inFlight":
+    case "paused":
+    case "inconclusive": {
+      const diagnosis = diagnose(seen.workload, seen.events, seen.now);
+      if (diagnosis.fault !== undefined) return failedRollout(seen, diagnosis.fault);
+      if (verdict.kind !== "inFlight") return { outcome: verdict.kind, why: verdict.why };
+      if (diagnosis.lookAgainAt !== undefined) seen.wakeAt(diagnosis.lookAgainAt);
+      if (verdict.lookAgainAt !== undefined) seen.wakeAt(verdict.lookAgainAt);
+      return undefined;
+    }
+  }
+}
+
+function failedRollout(seen: FollowedWorkload, fault: Fault): FailedRollout {
+  return {
+    outcome: "failed",
+    fault,
+    workload: seen.workload,
+    events: eventsAbout(fault.subject, seen.events, seen.now),
+    at: Date.now(),
+  };
+}
+
+/** Of an update that took long, only what is recent says why it ended. In milliseconds. */
+const recentMs = 600_000;
+
+/** The last events of the object that failed, oldest first. */
+function eventsAbout(subject: string, events: readonly Event[], now: number): string[] {
+  const lines = events
+    .filter(({ involvedObject: { kind, name } }) => `${kind}/${name}` === subject)
+    .filter((event) => lastSeenMs(event) >= now - recentMs)
+    .sort((a, b) => lastSeenMs(a) - lastSeenMs(b))
+    .map((event) => `${event.reason ?? ""}: ${event.message ?? ""}`.trim());
+  return [...new Set(lines)].slice(-6);
+}
