@@ -1,0 +1,247 @@
+import type { Boundaries } from "./alpha.ts";
+import { addEvidence, logEvidence, logMixture, noEvidence, type PairedCounts, ratioSteps } from "./count-mixture.ts";
+import { cusumStep } from "./cusum.ts";
+import type { Rule } from "./policy.ts";
+
+/** What one look adds for one rule. */
+export interface Look {
+  /** All of the canary's requests, and the bad ones among them. */
+  requests: number;
+  bad: number;
+  /** What may be compared: without the requests of pods that were warming up, both versions over the same time. */
+  paired: PairedCounts;
+}
+
+/** A window of evidence: of both tests, since the same moment. */
+interface Window {
+  /** The absolute log-likelihood ratio, in nats. */
+  score: number;
+  /** Evidence against stable for each point of the prior, in nats. */
+  evidence: number[];
+  requests: number;
+  bad: number;
+}
+
+/** What one rule remembers. Plain data: it survives a round trip through JSON. */
+export interface TestState {
+  /** Since the start; `retired` once the version has shown not to be bad from the start. */
+  fromStart: Window & { retired: boolean };
+  /** Since the cumulative sum last left 0. `starts`: how many it has made. */
+  recent: Window & { starts: number };
+  /** Cumulative sums of the evidence for each point, for rules that only compare. */
+  relativeSums: number[];
+  /** The frame that is being filled, and the one before: a window's comparison reaches back into them. */
+  frames: { current: PairedCounts & { looks: number }; previous: PairedCounts };
+  /** Since the last change of weight. */
+  gate: { score: number; comparison: number; requests: number; bad: number };
+  /** Whether stable served at the last look, so that both tests were asked. */
+  compared: boolean;
+}
+
+/** A rule's tests with all that stays the same from look to look. */
+export interface CountingTest {
+  rule: Rule;
+  boundaries: Boundaries;
+  /** In nats, already divided by phi: what a bad and what a good request add to the absolute ratio. */
+  perBad: number;
+  perGood: number;
+  /** 1/phi. */
+  scale: number;
+  /** ln(beta): the gate's boundary. */
+  gateBoundary: number;
+  /** How many looks make a frame: a scrape's time. */
+  looksPerFrame: number;
+}
+
+/** Which of a rule's ways to fail was taken. */
+export type FailedBy = "fromStart" | "turnedBad";
+
+const noPairs = (): PairedCounts => ({ canaryRequests: 0, canaryBad: 0, stableRequests: 0, stableBad: 0 });
+const newWindow = (): Window => ({ score: 0, evidence: noEvidence(), requests: 0, bad: 0 });
+
+export function newTestState(): TestState {
+  return {
+    fromStart: { ...newWindow(), retired: false },
+    recent: { ...newWindow(), starts: 1 },
+    relativeSums: noEvidence(),
+    frames: { current: { ...noPairs(), looks: 0 }, previous: noPairs() },
+    gate: { score: 0, comparison: 0, requests: 0, bad: 0 },
+    compared: true,
+  };
+}
+
+/**
+ * @param phi dividing all evidence by it keeps every bound when requests share their fate in bursts of at most phi:
+ *   with bursts of m <= phi, `e^(am/phi) - 1 <= (m/phi)(e^a - 1)` for every a, by convexity, so no expectation grows.
+ */
+export function countingTest(
+  rule: Rule,
+  boundaries: Boundaries,
+  options: { beta: number; phi: number; looksPerFrame: number },
+): CountingTest {
+  const { p0, p1 } = rule.absolute ?? { p0: 0.5, p1: 0.5 };
+  return {
+    rule,
+    boundaries,
+    perBad: Math.log(p1 / p0) / options.phi,
+    perGood: Math.log((1 - p1) / (1 - p0)) / options.phi,
+    scale: 1 / options.phi,
+    gateBoundary: Math.log(options.beta),
+    looksPerFrame: options.looksPerFrame,
+  };
+}
+
+/**
+ * Takes one look into the state, in place, and says whether the rule fails by it.
+ *
+ * @param stableServes false when there is nothing to compare with: the absolute test is then left alone, and both
+ *   windows begin anew, because what they hold was gathered under the other promise.
+ */
+export function take(test: CountingTest, state: TestState, look: Look, stableServes: boolean): FailedBy | undefined {
+  const compare = stableServes && test.rule.relative !== undefined;
+  if (compare !== state.compared) {
+    state.compared = compare;
+    if (state.fromStart.requests > 0) state.fromStart.retired = true;
+    state.recent.starts++;
+    restart(state.recent);
+    state.frames = { current: { ...noPairs(), looks: 0 }, previous: noPairs() };
+  }
+  takeGate(test, state, look, compare);
+  if (test.rule.absolute === undefined) return compare ? takeRelativeOnly(test, state, look) : undefined;
+  const fromStart = takeFromStart(test, state, look, compare);
+  const turnedBad = takeRecent(test, state, look, compare);
+  return fromStart ? "fromStart" : turnedBad ? "turnedBad" : undefined;
+}
+
+/** Begins the gate's evidence anew: the weight has changed. */
+export function resetGate(state: TestState): void {
+  state.gate = { score: 0, comparison: 0, requests: 0, bad: 0 };
+  state.frames = { current: { ...noPairs(), looks: 0 }, previous: noPairs() };
+}
+
+/**
+ * Whether every test of the rule rejects its own bad hypothesis on the requests since the last change of weight:
+ * the ratio of p0 to p1 has reached 1/beta, which at p >= p1 it does with a probability of at most beta (Ville; the
+ * factor `p p0/p1 + (1-p)(1-p0)/(1-p1)` falls with p and is 1 at p1).
+ */
+export function rulesOutBad(test: CountingTest, state: TestState): boolean {
+  if (test.rule.absolute !== undefined) return state.gate.score <= test.gateBoundary;
+  return !state.compared || state.gate.comparison <= test.gateBoundary;
+}
+
+/** How many more requests without a bad one the gate needs; 0 when it has enough. */
+export function requestsMissing(test: CountingTest, state: TestState): number {
+  if (test.rule.absolute === undefined || rulesOutBad(test, state)) return 0;
+  return Math.ceil((test.gateBoundary - state.gate.score) / test.perGood);
+}
+
+function takeFromStart(test: CountingTest, state: TestState, look: Look, compare: boolean): boolean {
+  const window = state.fromStart;
+  if (window.retired) return false;
+  window.requests += look.requests;
+  window.bad += look.bad;
+  window.score += increment(test, look);
+  if (compare) addEvidence(window.evidence, look.paired, test.rule.relative!.tolerated, test.scale);
+  if (window.score >= test.boundaries.sprt) {
+    return !compare || logMixture(window.evidence) >= test.boundaries.sprt;
+  }
+  // Wald's lower boundary ends this test: what turns bad later is the cumulative sum's, whose window begins then, so a
+  // comparison that rests on a long harmless difference never meets a shared outage.
+  if (window.score <= test.gateBoundary) window.retired = true;
+  return false;
+}
+
+function takeRecent(test: CountingTest, state: TestState, look: Look, compare: boolean): boolean {
+  const window = state.recent;
+  const rested = window.score <= 0 && window.requests === 0;
+  if (compare) fillFrame(test, state.frames, look.paired);
+  const mayRestart = window.starts < test.boundaries.starts;
+  window.score = cusumStep(window.score, increment(test, look), mayRestart);
+  if (window.score === 0 && mayRestart) {
+    if (look.requests > 0) window.starts++;
+    restart(window);
+    return false;
+  }
+  window.requests += look.requests;
+  window.bad += look.bad;
+  if (compare) {
+    const { tolerated } = test.rule.relative!;
+    if (rested) reachBack(test, state);
+    else addEvidence(window.evidence, look.paired, tolerated, test.scale);
+  }
+  if (window.score < test.boundaries.cusum) return false;
+  return !compare || logMixture(window.evidence) >= test.boundaries.cusum;
+}
+
+/** The largest mean over starts and points is at most the sum over starts, so the same boundary holds as for one point. */
+function takeRelativeOnly(test: CountingTest, state: TestState, look: Look): FailedBy | undefined {
+  const { tolerated } = test.rule.relative!;
+  const { fromStart, recent, relativeSums } = state;
+  for (const window of [fromStart, recent]) {
+    window.requests += look.paired.canaryRequests;
+    window.bad += look.paired.canaryBad;
+  }
+  if (look.paired.canaryBad + look.paired.stableBad === 0) return undefined;
+  addEvidence(fromStart.evidence, look.paired, tolerated, test.scale);
+  const mayRestart = recent.starts < test.boundaries.starts;
+  for (let j = 0; j < relativeSums.length; j++) {
+    const increment = test.scale * logEvidence(look.paired, tolerated * ratioSteps[j]!, tolerated);
+    relativeSums[j] = cusumStep(relativeSums[j]!, increment, mayRestart);
+  }
+  recent.starts++;
+  fromStart.score = logMixture(fromStart.evidence);
+  recent.score = logMixture(relativeSums);
+  if (fromStart.score >= test.boundaries.sprt) return "fromStart";
+  return recent.score >= test.boundaries.cusum ? "turnedBad" : undefined;
+}
+
+function takeGate(test: CountingTest, state: TestState, look: Look, compare: boolean): void {
+  const { gate } = state;
+  gate.requests += look.requests;
+  gate.bad += look.bad;
+  gate.score += increment(test, look);
+  const refused = test.rule.relative?.refused;
+  if (compare && refused !== undefined) {
+    gate.comparison -= test.scale * logEvidence(look.paired, test.rule.relative!.tolerated, refused);
+  }
+}
+
+/** The absolute log-likelihood ratio of one look, divided by phi. */
+function increment(test: CountingTest, { requests, bad }: Look): number {
+  return bad * test.perBad + (requests - bad) * test.perGood;
+}
+
+/**
+ * A canary's samples may lag behind stable's by up to a scrape. A window that began with the canary's first bad request
+ * would miss the bad ones that stable had at the same time but counted a look earlier, and take an outage of both for
+ * the canary's own. So its comparison begins up to two frames earlier.
+ */
+function reachBack(test: CountingTest, { recent, frames }: TestState): void {
+  recent.evidence.fill(0);
+  const { tolerated } = test.rule.relative!;
+  addEvidence(recent.evidence, frames.previous, tolerated, test.scale);
+  addEvidence(recent.evidence, frames.current, tolerated, test.scale);
+}
+
+function fillFrame(test: CountingTest, frames: TestState["frames"], counts: PairedCounts): void {
+  const { current, previous } = frames;
+  if (current.looks >= test.looksPerFrame) {
+    previous.canaryRequests = current.canaryRequests;
+    previous.canaryBad = current.canaryBad;
+    previous.stableRequests = current.stableRequests;
+    previous.stableBad = current.stableBad;
+    current.canaryRequests = current.canaryBad = current.stableRequests = current.stableBad = current.looks = 0;
+  }
+  current.canaryRequests += counts.canaryRequests;
+  current.canaryBad += counts.canaryBad;
+  current.stableRequests += counts.stableRequests;
+  current.stableBad += counts.stableBad;
+  current.looks++;
+}
+
+function restart(window: Window): void {
+  window.score = 0;
+  window.requests = 0;
+  window.bad = 0;
+  window.evidence.fill(0);
+}

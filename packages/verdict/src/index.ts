@@ -1,0 +1,32 @@
+export { type Boundaries, divideAlpha } from "./alpha.ts";
+export { type BurstEstimate, estimateBursts } from "./bursts.ts";
+export type { Counters, Increment } from "./counters.ts";
+export {
+  type CountingTest,
+  countingTest,
+  type FailedBy,
+  type Look,
+  newTestState,
+  resetGate,
+  rulesOutBad,
+  take,
+  type TestState,
+} from "./counting-test.ts";
+export type { PairedCounts } from "./count-mixture.ts";
+export { type Crossing, expectedCrossing, expectedDelay } from "./expectation.ts";
+export { clopperPearson, type Interval } from "./intervals.ts";
+export { BucketBoundError, countSlower } from "./latency.ts";
+export type { Observation, Sample, Version } from "./observation.ts";
+export {
+  type Bad,
+  checkPolicy,
+  defaultPolicy,
+  type HardEvidence,
+  type Plan,
+  type Policy,
+  PolicyError,
+  type Rule,
+} from "./policy.ts";
+export { Random } from "./random.ts";
+export { breakEvenRatio, divergence, type Hypotheses, logLikelihoodRatio, requestsToReject } from "./sprt.ts";
+export { type Result, type RuleEvidence, start, type State, step, type Verdict } from "./verdict.ts";

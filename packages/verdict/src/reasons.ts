@@ -1,0 +1,95 @@
+import type { CountingTest, FailedBy, TestState } from "./counting-test.ts";
+import type { HardEvidence, Policy, Rule } from "./policy.ts";
+
+/** Reasons in plain words: what was seen, against what, and what follows. */
+
+export function fail(test: CountingTest, state: TestState, by: FailedBy, alpha: number): string {
+  const { rule } = test;
+  const window = by === "fromStart" ? state.fromStart : state.recent;
+  const since = by === "fromStart" ? "since it started" : "since it turned bad";
+  const seen = `${counted(window.bad, window.requests)} ${what(rule)} ${since}`;
+  const comparison =
+    rule.relative === undefined ? "" : ` and more than ${number(rule.relative.tolerated)} times what stable has`;
+  const bound =
+    rule.absolute === undefined
+      ? `that is${comparison.slice(4)}`
+      : state.compared
+        ? `that is more than the ${percent(rule.absolute.p0)} that is allowed${comparison}`
+        : `that is more than the ${percent(rule.absolute.p0)} that is allowed; no stable version serves to compare with, so an outage that hits every version looks the same`;
+  return `the new version is bad: ${seen}; ${bound} (a good version is failed in at most ${percent(alpha)} of rollouts)`;
+}
+
+export function pass(
+  tests: readonly CountingTest[],
+  states: readonly TestState[],
+  stableServes: boolean,
+  beta: number,
+): string {
+  const parts = tests.map((test, index) => {
+    const { requests, bad } = states[index]!.gate;
+    const { absolute, relative } = test.rule;
+    const ruledOut =
+      absolute === undefined ? `${number(relative!.refused!)} times stable's share` : percent(absolute.p1);
+    return `${counted(bad, requests)} ${what(test.rule)}, which rules out ${ruledOut} or more`;
+  });
+  const left = stableServes ? "" : "; no stable version serves to compare with";
+  return `good so far: ${parts.join("; ")} (a bad version passes in at most ${percent(beta)} of gates)${left}`;
+}
+
+export function open(test: CountingTest, state: TestState, missing: number, overSeconds: number | undefined): string {
+  const { gate } = state;
+  const seen = `${counted(gate.bad, gate.requests)} ${what(test.rule)} since the last change of weight`;
+  const need =
+    missing > 0
+      ? `at least ${missing} more requests are needed to rule out ${percent(test.rule.absolute!.p1)}`
+      : `stable and the new version have too few bad requests to rule out ${number(test.rule.relative?.refused ?? 1)} times stable's share`;
+  const suspicious = suspicion(test, state);
+  return overSeconds === undefined
+    ? `not decided yet: ${seen}; ${need}${suspicious}`
+    : `not decided within ${number(overSeconds)} s: ${seen}; ${need}${suspicious}`;
+}
+
+export function blind(why: string, seconds: number, { seconds: limit, atDeadline }: Policy["blind"]): string {
+  const meaning =
+    seconds < limit
+      ? `nothing is concluded from that; after ${number(limit)} s it becomes ${atDeadline}`
+      : `it has been so for ${Math.round(seconds)} s, and what cannot be seen is not called good`;
+  return `cannot see: ${why}; ${meaning}`;
+}
+
+export function hardEvidence({ kind, pod, message }: { kind: HardEvidence; pod: string; message: string }): string {
+  const happened = { outOfMemory: "ran out of memory", crash: "crashed", restart: "restarted" }[kind];
+  return `the new version's pod ${pod} ${happened}: ${message}`;
+}
+
+/** What a person should know who waits: one test would fail the version, the other does not. */
+function suspicion(test: CountingTest, { recent, fromStart, compared }: TestState): string {
+  if (!compared || test.rule.absolute === undefined) return "";
+  const over = recent.score >= test.boundaries.cusum || (!fromStart.retired && fromStart.score >= test.boundaries.sprt);
+  return over
+    ? `; there are more bad requests than allowed, but stable's are too alike or too few to call it the new version's own fault`
+    : "";
+}
+
+function what({ name, bad }: Rule): string {
+  switch (bad.kind) {
+    case "errors":
+      return "requests failed";
+    case "slower":
+      return `requests took longer than ${number(bad.than)} s`;
+    case "event":
+      return `requests counted as ${name}`;
+  }
+}
+
+const counted = (bad: number, requests: number) =>
+  `${bad} of ${requests}${requests > 0 ? ` (${percent(bad / requests)})` : ""}`;
+
+function percent(ratio: number): string {
+  return `${number(ratio * 100)} %`;
+}
+
+/** Three significant digits, without an exponent where a person can read the number. */
+function number(value: number): string {
+  return String(Number(value.toPrecision(3)));
+}
