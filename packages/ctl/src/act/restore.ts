@@ -149,8 +149,8 @@ async function untilPassed(context: Context, revision: number, signal: AbortSign
     resource: resources.ConfigMap,
     labelSelector: `${ledgerLabels.release}=${context.release},${ledgerLabels.verdict}=pass`,
   };
-  for await (const { value } of observe(context.kube, { ledger }, signal).changes()) {
-    const entries = value.ledger.map(({ data }) => JSON.parse(data?.["entry.json"] ?? "{}") as Partial<LedgerEntry>);
+  for await (const seen of observe(context.kube, { ledger }, signal).changes()) {
+    const entries = seen.ledger.map(({ data }) => JSON.parse(data?.["entry.json"] ?? "{}") as Partial<LedgerEntry>);
     const isPassed = entries.some(({ helmRevision, by }) => helmRevision === revision && by === "verify");
     if (isPassed) return { succeeded: true, why: "", log: "" };
   }
