@@ -9,6 +9,9 @@ import { netnsFile, podCidr, serviceCidr } from "./network.ts";
 import { whyNotReady, type ProbeTarget } from "./probe.ts";
 import { processFile } from "./process.ts";
 
+/** One transaction: deletes kube-proxy's table if it is there; `add` alone does nothing to one that is. */
+const deleteProxyTable = "add table ip kube-proxy\ndelete table ip kube-proxy\n";
+
 /** The processes of a node, in the order in which one that has nothing running starts them. */
 export const componentNames = [
   "etcd",
@@ -27,6 +30,8 @@ export type Component = {
   command: string[];
   /** Files whose content decides how it runs: if one changes, the process is replaced. */
   files: string[];
+  /** Run to its end in the node's namespaces, each time before the process is started. */
+  beforeStart?: { program: string; args: string[]; input: string };
   /** Undefined once it answers, else what it does instead. */
   whyNotReady: () => Promise<string | undefined>;
   readyWithinSeconds: number;
@@ -171,6 +176,8 @@ export function components(lab: Lab, nodeIp: string, kube: string): Record<Compo
       name: "kube-proxy",
       command: [kube, "kube-proxy", `--config=${config("kube-proxy.yaml")}`],
       files: [config("kube-proxy.yaml"), config("kube-proxy.kubeconfig")],
+      // What an earlier one left is not taken over whole: chains of services whose endpoints are gone stay empty.
+      beforeStart: { program: "nft", args: ["-f", "-"], input: deleteProxyTable },
       whyNotReady: () => whyNotReady({ url: `http://${nodeIp}:10256/livez` }),
       readyWithinSeconds: 60,
     },

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
+import { run } from "../command.ts";
 import { LabError, exitCodes } from "../errors.ts";
 import type { Lab } from "../identity.ts";
 import type { Progress } from "../progress.ts";
@@ -154,6 +155,11 @@ function isShim(pid: number): boolean {
 
 async function start(lab: Lab, component: Component, fingerprint: string, table: ProcessTable): Promise<void> {
   const log = logFile(lab, component.name);
+  if (component.beforeStart) {
+    const { program, args, input } = component.beforeStart;
+    const [nsenter = "", ...namespaces] = enterNamespaces(lab);
+    await run(nsenter, [...namespaces, program, ...args], { input });
+  }
   const started = await startDetached({
     command: [...enterNamespaces(lab), ...component.command],
     cgroup: createComponentCgroup(lab.cgroup, component.name),
