@@ -15,8 +15,8 @@ program
   .description("start the cluster, or heal it: what runs is left alone")
   .option("--install", "install the Debian packages that are missing")
   .addOption(
-    new Option("--addons <set>", "which add-ons: what plain mode needs, or all")
-      .choices(["core", "all"])
+    new Option("--addons <set>", "which add-ons: what plain mode needs, what rollout mode needs, or all")
+      .choices(["core", "rollout", "all"])
       .default("all"),
   )
   .action(async (options) => (await import("./commands/up.ts")).up(options));

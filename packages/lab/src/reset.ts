@@ -1,6 +1,6 @@
-import { KubeError, resources, waitUntil, type Kube, type KubeObject } from "@safe-deploy/kube";
+import { KubeError, resources, waitUntil, type Kube, type KubeObject, type Pod } from "@safe-deploy/kube";
 import { addonOf, profiles, type AddonName } from "./addons/catalog.ts";
-import { isReady } from "./addons/install.ts";
+import { areReady, readWorkloads, workloadSources } from "./addons/install.ts";
 
 /** The add-ons that keep what others put into them: pods whose volumes go with them. */
 const withData: AddonName[] = ["postgres", "prometheus"];
@@ -105,19 +105,24 @@ function whyStillThere(namespace: KubeObject): string {
 }
 
 async function replacePods(kube: Kube, name: AddonName, timeoutMs: number): Promise<void> {
-  const { namespace, deployment, title } = addonOf(name);
-  if ((await kube.get(resources.Deployment, deployment, { namespace })) === undefined) return;
-  const { items } = await kube.list(resources.Pod, { namespace });
-  const old = new Set(items.map((pod) => pod.metadata.uid));
-  await deletePodsAtOnce(kube, namespace);
+  const addon = addonOf(name);
+  const before = await readWorkloads(kube, addon);
+  if (before === undefined) return;
+  const old = new Set(before.pods.map((pod) => pod.metadata.uid));
+  await deletePodsAtOnce(kube, addon.namespace);
   await waitUntil(
     kube,
-    {
-      pods: { resource: resources.Pod, namespace },
-      deployments: { resource: resources.Deployment, namespace, fieldSelector: `metadata.name=${deployment}` },
+    workloadSources(addon),
+    { what: `${addon.title} to be ready without its data`, timeoutMs },
+    (state) => {
+      // The workloads' status may still tell of the old pods.
+      const fresh = state.pods.filter((pod) => !old.has(pod.metadata.uid) && isPodReady(pod));
+      const wanted = addon.operated === undefined ? 1 : 2;
+      return (fresh.length === wanted && state.pods.length === wanted && areReady(addon, state)) || undefined;
     },
-    { what: `${title} to be ready without its data`, timeoutMs },
-    ({ pods, deployments }) =>
-      (pods.length > 0 && pods.every((pod) => !old.has(pod.metadata.uid)) && isReady(deployments[0])) || undefined,
   );
+}
+
+function isPodReady(pod: Pod): boolean {
+  return pod.status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True") ?? false;
 }

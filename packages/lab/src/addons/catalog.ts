@@ -1,14 +1,19 @@
+import type { KubeObject, Resource } from "@safe-deploy/kube";
 import type { ProgramName } from "../images/binary-image.ts";
 import type { SystemImageName } from "../images/system-image.ts";
 import type { ManifestSource } from "./manifests.ts";
 
 export type Addon = {
   title: string;
+  /** Where its objects are that name no namespace. */
   namespace: string;
-  /** The Deployment that must be ready; every add-on has one. */
-  deployment: string;
-  /** What the Deployment's container runs. */
-  image: { program: ProgramName } | { system: SystemImageName };
+  /** The Deployment that must be ready, and what its container runs. An add-on of definitions alone has none. */
+  deployment?: string;
+  image?: { program: ProgramName } | { system: SystemImageName };
+  /** An object of the manifests from which the Deployment's program makes a StatefulSet, which must be ready too. */
+  operated?: { resource: Resource<Operated>; name: string; statefulSet: string };
+  /** Other programs that it runs; its manifests and arguments name their images as `image://PROGRAM`. */
+  alsoRuns?: readonly ProgramName[];
   manifests: readonly ManifestSource[];
   /** What differs from upstream's manifests. */
   changes?: Changes;
@@ -16,6 +21,11 @@ export type Addon = {
   apiService?: string;
   /** How a cluster that the lab did not make shows that it has the add-on, and the command that installs it there. */
   external?: { sign: Sign; install: string };
+};
+
+/** An object whose status says up to which generation its operator has made of it what it makes. */
+export type Operated = KubeObject & {
+  status?: { conditions?: { type: string; status: string; observedGeneration?: number }[] };
 };
 
 /** Changes to the Deployment that upstream ships. */
@@ -37,6 +47,7 @@ export type Sign =
   | { kind: "pods"; labelSelector: string };
 
 const rollouts = "github.com/argoproj/argo-rollouts";
+const operator = "github.com/prometheus-operator/prometheus-operator";
 const traefik = "github.com/traefik/traefik/v3";
 const traefikReference = "docs/content/reference/dynamic-configuration";
 
@@ -64,13 +75,54 @@ export const addons = {
   prometheus: {
     title: "Prometheus",
     namespace: "monitoring",
-    deployment: "prometheus",
-    image: { program: "prometheus" },
-    manifests: [{ own: "prometheus.yaml" }],
+    deployment: "prometheus-operator",
+    image: { program: "prometheus-operator" },
+    operated: {
+      resource: { apiVersion: "monitoring.coreos.com/v1", kind: "Prometheus" },
+      name: "lab",
+      statefulSet: "prometheus-lab",
+    },
+    alsoRuns: ["prometheus", "prometheus-config-reloader"],
+    manifests: [
+      {
+        module: operator,
+        of: "prometheus-operator",
+        files: ["prometheuses", "servicemonitors", "podmonitors", "probes", "prometheusrules"].map(
+          (name) => `example/prometheus-operator-crd/monitoring.coreos.com_${name}.yaml`,
+        ),
+      },
+      {
+        module: operator,
+        of: "prometheus-operator",
+        files: ["cluster-role-binding", "cluster-role", "deployment", "service-account", "service"].map(
+          (name) => `example/rbac/prometheus-operator/prometheus-operator-${name}.yaml`,
+        ),
+      },
+      {
+        module: operator,
+        of: "prometheus-operator",
+        files: ["cluster-role-binding", "cluster-role", "service-account"].map(
+          (name) => `example/rbac/prometheus/prometheus-${name}.yaml`,
+        ),
+      },
+      { own: "prometheus.yaml" },
+    ],
+    changes: {
+      args: [
+        "--prometheus-config-reloader=image://prometheus-config-reloader",
+        "--config-reloader-cpu-request=5m",
+        "--config-reloader-memory-request=16Mi",
+        // Prometheus finds the kubelet by its node.
+        "--kubelet-service=",
+        "--log-level=warn",
+      ],
+      readinessProbe: { httpGet: { path: "/healthz", port: "http" }, periodSeconds: 1 },
+      resources: { requests: { cpu: "20m", memory: "48Mi" }, limits: { memory: "256Mi" } },
+    },
     external: {
-      sign: { kind: "pods", labelSelector: "app.kubernetes.io/name=prometheus" },
+      sign: { kind: "custom resource", name: "prometheuses.monitoring.coreos.com" },
       install:
-        "helm upgrade --install prometheus prometheus --repo https://prometheus-community.github.io/helm-charts -n monitoring --create-namespace --set server.global.scrape_interval=5s",
+        "helm upgrade --install prometheus kube-prometheus-stack --repo https://prometheus-community.github.io/helm-charts -n monitoring --create-namespace --set fullnameOverride=prometheus,grafana.enabled=false,alertmanager.enabled=false,kubeStateMetrics.enabled=false,prometheus.prometheusSpec.scrapeInterval=5s,prometheus.prometheusSpec.serviceMonitorSelectorNilUsesHelmValues=false,prometheus.prometheusSpec.ruleSelectorNilUsesHelmValues=false",
     },
   },
   "argo-rollouts": {
@@ -82,14 +134,14 @@ export const addons = {
       { namespace: "argo-rollouts" },
       {
         module: rollouts,
-        of: "rollouts-controller",
+        of: "argo-rollouts",
         files: ["rollout", "analysis-run", "analysis-template", "cluster-analysis-template", "experiment"].map(
           (name) => `manifests/crds/${name}-crd.yaml`,
         ),
       },
       {
         module: rollouts,
-        of: "rollouts-controller",
+        of: "argo-rollouts",
         files: [
           "manifests/base/argo-rollouts-aggregate-roles.yaml",
           "manifests/base/argo-rollouts-config.yaml",
@@ -191,13 +243,37 @@ export const addons = {
         "helm upgrade --install traefik traefik --repo https://traefik.github.io/charts -n traefik --create-namespace",
     },
   },
+  /** Definitions alone: objects for these routers are accepted and a controller can write to them, but none routes. */
+  "router-definitions": {
+    title: "Routers' definitions",
+    namespace: "default",
+    manifests: [
+      {
+        module: "istio.io/api",
+        of: "router-definitions",
+        files: ["kubernetes/customresourcedefinitions.gen.yaml"],
+        only: ["virtualservices.networking.istio.io", "destinationrules.networking.istio.io"],
+      },
+      {
+        module: "sigs.k8s.io/gateway-api",
+        of: "traefik",
+        files: ["gatewayclasses", "gateways", "httproutes", "grpcroutes", "referencegrants"].map(
+          (name) => `config/crd/standard/gateway.networking.k8s.io_${name}.yaml`,
+        ),
+      },
+    ],
+  },
 } as const satisfies Record<string, Addon>;
 
 export type AddonName = keyof typeof addons;
 
-/** `core`: without which no service is found by its name. `all`: everything that the chart can make use of. */
+/**
+ * `core`: without which no service is found by its name. `rollout`: what moves traffic in steps and decides by metrics.
+ * `all`: everything that the chart can make use of.
+ */
 export const profiles = {
   core: ["coredns"],
+  rollout: ["coredns", "prometheus", "argo-rollouts", "kube-state-metrics", "traefik"],
   all: Object.keys(addons) as AddonName[],
 } as const satisfies Record<string, readonly AddonName[]>;
 

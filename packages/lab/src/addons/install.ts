@@ -15,8 +15,8 @@ import { LabError } from "../errors.ts";
 import { ensureProgramImage, type ProgramName } from "../images/binary-image.ts";
 import type { Registry } from "../images/registry.ts";
 import { ensureSystemImage } from "../images/system-image.ts";
-import { addonOf, profiles, type Addon, type AddonName, type Profile } from "./catalog.ts";
-import { readManifests } from "./manifests.ts";
+import { addonOf, profiles, type Addon, type AddonName, type Operated, type Profile } from "./catalog.ts";
+import { readManifests, type Images } from "./manifests.ts";
 
 export type InstallOptions = {
   kube: Kube;
@@ -34,16 +34,32 @@ const deadlineSeconds = 180;
 /** By which an object says what it was applied from. */
 const contentAnnotation = "safe-deploy.dev/content";
 
-const apiServices: Resource<
-  KubeObject & { status?: { conditions?: { type: string; status: string; message?: string }[] } }
-> = {
-  apiVersion: "apiregistration.k8s.io/v1",
-  kind: "APIService",
+type WithConditions = KubeObject & { status?: { conditions?: { type: string; status: string }[] } };
+
+const apiServices: Resource<WithConditions> = { apiVersion: "apiregistration.k8s.io/v1", kind: "APIService" };
+const customResources: Resource<WithConditions> = {
+  apiVersion: "apiextensions.k8s.io/v1",
+  kind: "CustomResourceDefinition",
 };
+const statefulSets: Resource<StatefulSet> = { apiVersion: "apps/v1", kind: "StatefulSet" };
+
+/** What a Deployment and a StatefulSet have in common. */
+type Workload = KubeObject & {
+  spec: { replicas?: number };
+  status?: { observedGeneration?: number; replicas?: number; updatedReplicas?: number; availableReplicas?: number };
+};
+
+type StatefulSet = Workload & { status?: { updateRevision?: string } };
+
+function hasCondition(object: WithConditions, type: string): boolean {
+  return object.status?.conditions?.some((it) => it.type === type && it.status === "True") ?? false;
+}
 
 /** The binaries that an installation needs. */
 export function programsOf(profile: Profile): ProgramName[] {
-  return profiles[profile].map(addonOf).flatMap((addon) => ("program" in addon.image ? [addon.image.program] : []));
+  return profiles[profile].map(addonOf).flatMap(({ image, alsoRuns = [] }) => {
+    return image && "program" in image ? [image.program, ...alsoRuns] : [...alsoRuns];
+  });
 }
 
 /**
@@ -66,21 +82,50 @@ export async function installAddons(o: InstallOptions): Promise<void> {
 }
 
 async function install(addon: Addon, o: InstallOptions): Promise<void> {
-  const image = await ensureImage(addon, o);
-  const objects = await readManifests(addon, image);
+  const objects = await readManifests(addon, await ensureImages(addon, o));
   const definitions = objects.filter((object) => ["Namespace", "CustomResourceDefinition"].includes(object.kind));
   const rest = objects.filter((object) => !definitions.includes(object));
   await Promise.all(definitions.map((object) => ensureApplied(o.kube, object)));
+  await waitUntilServed(o.kube, addon, definitionsFor(rest, definitions));
   await Promise.all(rest.map((object) => ensureApplied(o.kube, object)));
   await waitUntilReady(o.kube, addon);
 }
 
-async function ensureImage(addon: Addon, o: InstallOptions): Promise<string> {
-  if ("system" in addon.image) return await ensureSystemImage(o.registry, addon.image.system);
-  const { program } = addon.image;
-  const binary = o.tools[program];
-  if (binary === undefined) throw new Error(`no binary was given for ${program}`);
-  return await ensureProgramImage(o.registry, program, binary);
+async function ensureImages({ image, alsoRuns = [] }: Addon, o: InstallOptions): Promise<Images> {
+  const ensure = async (program: ProgramName): Promise<string> => {
+    const binary = o.tools[program];
+    if (binary === undefined) throw new Error(`no binary was given for ${program}`);
+    return await ensureProgramImage(o.registry, program, binary);
+  };
+  const others: Record<string, string> = {};
+  for (const program of alsoRuns) others[program] = await ensure(program);
+  if (image === undefined) return { others };
+  const main = "system" in image ? await ensureSystemImage(o.registry, image.system) : await ensure(image.program);
+  return { main, others };
+}
+
+/** The names of the definitions without which the objects are not accepted. */
+export function definitionsFor(objects: readonly KubeObject[], definitions: readonly KubeObject[]): string[] {
+  const kinds = new Set(objects.map(({ apiVersion, kind }) => `${apiVersion.split("/", 1)[0]}/${kind}`));
+  return definitions
+    .filter(({ kind }) => kind === "CustomResourceDefinition")
+    .filter((definition) => {
+      const { group, names } = definition["spec"] as { group: string; names: { kind: string } };
+      return kinds.has(`${group}/${names.kind}`);
+    })
+    .map(({ metadata }) => metadata.name);
+}
+
+async function waitUntilServed(kube: Kube, { title }: Addon, names: readonly string[]): Promise<void> {
+  for (const name of names) {
+    const definitions = { resource: customResources, fieldSelector: `metadata.name=${name}` };
+    await waitUntil(
+      kube,
+      { definitions },
+      { what: `${name} of ${title} to be served`, timeoutMs: deadlineSeconds * 1000 },
+      (state) => state.definitions.some((definition) => hasCondition(definition, "Established")) || undefined,
+    );
+  }
 }
 
 async function ensureApplied(kube: Kube, object: KubeObject): Promise<void> {
@@ -93,40 +138,75 @@ async function ensureApplied(kube: Kube, object: KubeObject): Promise<void> {
 }
 
 async function waitUntilReady(kube: Kube, addon: Addon): Promise<void> {
-  const { namespace, deployment: name, apiService } = addon;
-  const sources = {
-    deployments: { resource: resources.Deployment, namespace, fieldSelector: `metadata.name=${name}` },
-    replicaSets: { resource: resources.ReplicaSet, namespace },
-    pods: { resource: resources.Pod, namespace },
-  };
+  const { apiService, deployment } = addon;
+  if (deployment === undefined) return;
   const timeoutMs = deadlineSeconds * 1000;
   try {
-    const broken = await waitUntil(kube, sources, { what: `${addon.title} to be ready`, timeoutMs }, (state) => {
-      const deployment = state.deployments[0];
-      const hopeless = newestPods(deployment, state).filter((pod) => statuses(pod).some(isHopeless));
+    const what = `${addon.title} to be ready`;
+    const broken = await waitUntil(kube, workloadSources(addon), { what, timeoutMs }, (state) => {
+      const hopeless = newestPods(state).filter((pod) => statuses(pod).some(isHopeless));
       if (hopeless.length > 0) return hopeless;
-      return isReady(deployment) ? [] : undefined;
+      return areReady(addon, state) ? [] : undefined;
     });
     if (broken.length > 0) throw await failure(kube, addon, broken, "will not become ready");
     if (apiService !== undefined) {
       const services = { resource: apiServices, fieldSelector: `metadata.name=${apiService}` };
       await waitUntil(kube, { services }, { what: `${apiService} to answer`, timeoutMs }, (state) => {
-        const conditions = state.services.flatMap((service) => service.status?.conditions ?? []);
-        return conditions.some((it) => it.type === "Available" && it.status === "True") || undefined;
+        return state.services.some((service) => hasCondition(service, "Available")) || undefined;
       });
     }
   } catch (error) {
     if (!(error instanceof WaitTimeout)) throw error;
-    const deployment = await kube.get(resources.Deployment, name, { namespace });
-    const replicaSets = (await kube.list(resources.ReplicaSet, { namespace })).items;
-    const pods = newestPods(deployment, { replicaSets, pods: (await kube.list(resources.Pod, { namespace })).items });
+    const state = await readWorkloads(kube, addon);
+    const pods = state ? newestPods(state) : [];
     throw await failure(kube, addon, pods, `is not ready: waited ${deadlineSeconds} s for ${error.what}`);
   }
 }
 
-export function isReady(deployment: Deployment | undefined): boolean {
-  if (!deployment) return false;
-  const { status, spec, metadata } = deployment;
+/** What is looked at to tell whether an add-on's workloads are ready. */
+export function workloadSources({ namespace, deployment, operated }: Addon) {
+  const named = (name = "-") => ({ namespace, fieldSelector: `metadata.name=${name}` });
+  return {
+    deployments: { resource: resources.Deployment, ...named(deployment) },
+    replicaSets: { resource: resources.ReplicaSet, namespace },
+    pods: { resource: resources.Pod, namespace },
+    statefulSets: { resource: statefulSets, ...named(operated?.statefulSet) },
+    // Of a kind that every cluster serves where there is nothing to look at.
+    operated: { resource: operated?.resource ?? resources.ConfigMap, ...named(operated?.name) } as {
+      resource: Resource<Operated>;
+    },
+  };
+}
+
+export type Workloads = {
+  deployments: readonly Deployment[];
+  replicaSets: readonly ReplicaSet[];
+  pods: readonly Pod[];
+  statefulSets: readonly StatefulSet[];
+  operated: readonly Operated[];
+};
+
+/** As they are now. Nothing at all where the add-on was never installed. */
+export async function readWorkloads(kube: Kube, addon: Addon): Promise<Workloads | undefined> {
+  const { namespace, deployment = "-" } = addon;
+  if ((await kube.get(resources.Deployment, deployment, { namespace })) === undefined) return undefined;
+  return await waitUntil(kube, workloadSources(addon), { what: addon.title, timeoutMs: 10_000 }, (state) => state);
+}
+
+/** Whether the add-on's workloads serve as they were last applied. */
+export function areReady({ operated }: Addon, state: Workloads): boolean {
+  if (!isReady(state.deployments[0])) return false;
+  return operated === undefined || (state.operated.some(isReconciled) && isReady(state.statefulSets[0]));
+}
+
+function isReconciled({ metadata, status }: Operated): boolean {
+  const condition = status?.conditions?.find(({ type }) => type === "Reconciled");
+  return condition?.status === "True" && condition.observedGeneration === metadata.generation;
+}
+
+export function isReady(workload: Workload | undefined): boolean {
+  if (!workload) return false;
+  const { status, spec, metadata } = workload;
   const replicas = spec.replicas ?? 1;
   return (
     (status?.observedGeneration ?? 0) >= (metadata.generation ?? 0) &&
@@ -136,21 +216,31 @@ export function isReady(deployment: Deployment | undefined): boolean {
   );
 }
 
-/** The pods of the template as it is now: those of an earlier one may be failing for a reason that is mended. */
-export function newestPods(
-  deployment: Deployment | undefined,
-  state: { replicaSets: readonly ReplicaSet[]; pods: readonly Pod[] },
-): Pod[] {
-  const { generation = 0, annotations, uid } = deployment?.metadata ?? {};
-  if ((deployment?.status?.observedGeneration ?? -1) < generation) return [];
-  const newest = state.replicaSets.find(
-    ({ metadata }) =>
-      metadata.ownerReferences?.some((owner) => owner.uid === uid) &&
-      metadata.annotations?.[revision] === annotations?.[revision],
+/** The pods of the templates as they are now: those of an earlier one may be failing for a reason that is mended. */
+export function newestPods({ deployments, replicaSets, pods, statefulSets, operated }: Workloads): Pod[] {
+  const ofReplicaSets = replicaSets.filter((replicaSet) =>
+    deployments.some(
+      ({ metadata, status }) =>
+        (status?.observedGeneration ?? -1) >= (metadata.generation ?? 0) &&
+        isOwnedBy(replicaSet, metadata.uid) &&
+        replicaSet.metadata.annotations?.[revision] === metadata.annotations?.[revision],
+    ),
   );
-  return state.pods.filter(
-    (pod) => newest && pod.metadata.ownerReferences?.some((owner) => owner.uid === newest.metadata.uid),
+  return pods.filter(
+    (pod) =>
+      ofReplicaSets.some(({ metadata }) => isOwnedBy(pod, metadata.uid)) ||
+      statefulSets.some(
+        ({ metadata, status }) =>
+          operated.some(isReconciled) &&
+          (status?.observedGeneration ?? -1) >= (metadata.generation ?? 0) &&
+          isOwnedBy(pod, metadata.uid) &&
+          pod.metadata.labels?.["controller-revision-hash"] === status?.updateRevision,
+      ),
   );
+}
+
+function isOwnedBy(object: KubeObject, uid: string | undefined): boolean {
+  return object.metadata.ownerReferences?.some((owner) => owner.uid === uid) ?? false;
 }
 
 const revision = "deployment.kubernetes.io/revision";
@@ -169,7 +259,7 @@ export function isHopeless(status: { restartCount: number; state?: { waiting?: {
 /** Which pods, and why: states, the last log lines, the events. */
 async function failure(kube: Kube, addon: Addon, pods: readonly Pod[], what: string): Promise<LabError> {
   const lines = [`${addon.title} ${what}`];
-  if (pods.length === 0) lines.push(`  no pod of the Deployment ${addon.namespace}/${addon.deployment} exists`);
+  if (pods.length === 0) lines.push(`  no pod of it exists in ${addon.namespace}`);
   for (const pod of pods) {
     lines.push(`  pod ${addon.namespace}/${pod.metadata.name}: ${describe(pod)}`);
     const restarted = statuses(pod).some((status) => status.restartCount > 0);
@@ -178,7 +268,7 @@ async function failure(kube: Kube, addon: Addon, pods: readonly Pod[], what: str
     for (const event of events.slice(-3)) lines.push(`    ${event.reason ?? ""}: ${event.message ?? ""}`);
   }
   return new LabError(lines.join("\n"), {
-    hint: `kubectl -n ${addon.namespace} describe deployment ${addon.deployment} tells more; \`lab up\` tries again.`,
+    hint: `kubectl -n ${addon.namespace} describe all tells more; \`lab up\` tries again.`,
   });
 }
 

@@ -1,5 +1,5 @@
 import { addonOf, profiles, type AddonName } from "../addons/catalog.ts";
-import { isReady } from "../addons/install.ts";
+import { areReady, readWorkloads } from "../addons/install.ts";
 import { chooseBackend } from "../backend.ts";
 import { exitCodes } from "../errors.ts";
 import { resolveLab, type Lab } from "../identity.ts";
@@ -29,13 +29,16 @@ async function ownStatus(lab: Lab) {
 type AddonStatus = { name: AddonName; title: string; state: "ready" | "not ready" | "not installed" };
 
 async function addonStatuses(lab: Lab): Promise<AddonStatus[]> {
-  const { Kube, resources } = await import("@safe-deploy/kube");
+  const { Kube } = await import("@safe-deploy/kube");
   const kube = await Kube.connect({ kubeconfig: lab.kubeconfig });
+  // Definitions run nothing.
+  const running = profiles.all.filter((name) => addonOf(name).deployment !== undefined);
   return await Promise.all(
-    profiles.all.map(async (name) => {
-      const { title, namespace, deployment } = addonOf(name);
-      const found = await kube.get(resources.Deployment, deployment, { namespace });
-      return { name, title, state: found ? (isReady(found) ? "ready" : "not ready") : "not installed" } as const;
+    running.map(async (name) => {
+      const addon = addonOf(name);
+      const state = await readWorkloads(kube, addon);
+      const word = state === undefined ? "not installed" : areReady(addon, state) ? "ready" : "not ready";
+      return { name, title: addon.title, state: word } as const;
     }),
   );
 }

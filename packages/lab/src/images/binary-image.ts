@@ -13,6 +13,8 @@ const programs = {
   pause: { User: "65535:65535" },
   coredns: { User: "65532:65532" },
   prometheus: { User: "65534:65534", WorkingDir: "/" },
+  "prometheus-operator": { User: "65534:65534" },
+  "prometheus-config-reloader": { User: "65534:65534" },
   traefik: { User: "65532:65532" },
   "kube-state-metrics": { User: "65534:65534" },
   "metrics-server": { User: "65534:65534" },
@@ -23,35 +25,36 @@ const programs = {
 export type ProgramName = keyof typeof programs;
 
 /**
- * Where the program's image is. Its tag changes with the program's build, so that a node never takes an older one
- * for it; pause and podinfo have a fixed tag, because others refer to them.
+ * Where a program's image is, how it runs and a hash of what is in it. Its tag changes with its content, so that a
+ * node never takes an older one for it; pause and podinfo have a fixed tag, because others refer to them.
  */
-export async function programReference(name: ProgramName): Promise<Reference> {
-  if (name === "pause") return { repository: "pause", tag: "1" };
+export async function programImage(
+  name: ProgramName,
+): Promise<{ reference: Reference; config: RuntimeConfig; content: string }> {
   const { key, version } = await makeRecipe(name, hostArchitecture());
-  if (name === "podinfo") return { repository: "podinfo", tag: "6.9.2" };
-  return { repository: name, tag: `${version}-${key.slice(0, 8)}` };
+  const config: RuntimeConfig = { ...programs[name], Entrypoint: [`/bin/${name}`] };
+  const content = createHash("sha256")
+    .update(JSON.stringify([key, config]))
+    .digest("hex");
+  const fixed: Partial<Record<ProgramName, string>> = { pause: "1", podinfo: "6.9.2" };
+  const tag = fixed[name] ?? `${version}-${content.slice(0, 8)}`;
+  return { reference: { repository: name, tag }, config, content };
 }
 
-/** Pushes an image FROM scratch that holds one static binary, unless the registry has it. Returns its name. */
+/** Pushes an image FROM scratch that holds one static binary in /bin, unless the registry has it. Returns its name. */
 export async function ensureProgramImage(
   registry: Registry,
   name: ProgramName,
   binary: Promise<string>,
 ): Promise<string> {
-  const architecture = hostArchitecture();
-  const reference = await programReference(name);
-  const config: RuntimeConfig = { ...programs[name], Entrypoint: [`/${name}`] };
-  const { key } = await makeRecipe(name, architecture);
-  const content = createHash("sha256")
-    .update(JSON.stringify([key, config]))
-    .digest("hex");
+  const { reference, config, content } = await programImage(name);
   if (await isPushed(registry, reference, content)) return formatReference(reference);
   const file = await binary;
-  const archive = path.join(cacheDirectory, "layers", `${name}-${key}-${process.pid}.tar`);
+  const archive = path.join(cacheDirectory, "layers", `${name}-${content.slice(0, 16)}-${process.pid}.tar`);
   try {
-    const layer = await writeLayer(archive, ["--directory", path.dirname(file), path.basename(file)]);
-    await pushImage(registry, reference, { layer, config, architecture, content });
+    const place = ["--transform=s,^,bin/,", "--directory", path.dirname(file)];
+    const layer = await writeLayer(archive, [...place, path.basename(file)]);
+    await pushImage(registry, reference, { layer, config, architecture: hostArchitecture(), content });
   } finally {
     rmSync(archive, { force: true });
   }

@@ -134,6 +134,9 @@ function kubeletConfig({ lab, nodeIp }: NodeFacts): string {
     podLogsDir: path.join(lab.state, "pod-logs"),
     volumePluginDir: path.join(lab.state, "kubelet/volume-plugins"),
     serializeImagePulls: false,
+    // A changed ConfigMap or Secret reaches the pods that mount it after this time, not after a minute:
+    // Prometheus learns of a new ServiceMonitor that way.
+    syncFrequency: "10s",
     // The person's disk is theirs to fill: only a machine that is about to stop working evicts pods.
     evictionHard: { "nodefs.available": "1%", "imagefs.available": "1%", "memory.available": "100Mi" },
     imageGCHighThresholdPercent: 100,

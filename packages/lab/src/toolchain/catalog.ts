@@ -27,6 +27,8 @@ const kubernetesStamps = (version: string) => {
   );
 };
 
+const prometheusStamps = (version: string) => ({ "github.com/prometheus/common/version.Version": version.slice(1) });
+
 /** In the order in which they are compiled: the cluster first, then what a first deploy needs, then the rest. */
 export const catalog = {
   pause: { module: "pause", package: ".", versionOf: "lab.local/toolchain/pause", seconds: 3 },
@@ -85,6 +87,20 @@ export const catalog = {
       ),
     }),
     seconds: 200,
+  },
+  "prometheus-operator": {
+    module: "prometheus-operator",
+    package: "github.com/prometheus-operator/prometheus-operator/cmd/operator",
+    versionOf: "github.com/prometheus-operator/prometheus-operator",
+    stamps: prometheusStamps,
+    seconds: 95,
+  },
+  "prometheus-config-reloader": {
+    module: "prometheus-operator",
+    package: "github.com/prometheus-operator/prometheus-operator/cmd/prometheus-config-reloader",
+    versionOf: "github.com/prometheus-operator/prometheus-operator",
+    stamps: prometheusStamps,
+    seconds: 15,
   },
   "rollouts-controller": {
     module: "argo-rollouts",
