@@ -8,9 +8,10 @@ import type { HelmRelease } from "../domain/helm-release.ts";
 import { type LedgerEntry, ledgerLabels } from "../domain/ledger.ts";
 import { differencesFrom } from "../domain/restored.ts";
 import { CtlError } from "../errors.ts";
-import { hookLabel } from "../observe/follow-workload.ts";
+import { followWorkload, hookLabel } from "../observe/follow-workload.ts";
 import { resolveImage } from "../observe/registry.ts";
-import { factsOf, observeRelease, readHelmReleases, requireRelease } from "../observe/release-state.ts";
+import { podLine } from "../ui/pod-line.ts";
+import { factsOf, observeRelease, podsInOrder, readHelmReleases, requireRelease } from "../observe/release-state.ts";
 import { liveReport, type LiveReport } from "../report/operation-report.ts";
 import { clearPending } from "./clear-pending.ts";
 import { helmWords } from "./helm.ts";
@@ -139,8 +140,18 @@ async function verify(
   });
   // The verdict is in the ledger a second or two before the kubelet reports that the pod which wrote it has ended.
   const passed = untilPassed(context, more.revision, either);
-  for (const each of [run, passed]) each.catch(() => undefined);
+  const view = showPods(context, facts, { signal: either, deadline });
+  for (const each of [run, passed, view]) each.catch(() => undefined);
   return await Promise.race([run, passed]).finally(() => ended.abort());
+}
+
+async function showPods(
+  context: Context,
+  facts: ReleaseFacts,
+  o: { signal: AbortSignal; deadline: number },
+): Promise<void> {
+  for await (const seen of followWorkload(context.kube, facts, o))
+    context.progress.pods(podsInOrder(seen.workload).map(podLine));
 }
 
 /** Resolves when the verification of a revision has written that it is good; for all else its Job has the words. */

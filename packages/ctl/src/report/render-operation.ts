@@ -1,8 +1,9 @@
+import { shortDigests } from "../ui/short-digests.ts";
 import type { OperationReport } from "./operation-report.ts";
 
 /** The result of an operation as a person reads it: what runs, why, the evidence, the figures, the next command. */
 export function renderOperation(report: OperationReport): string {
-  const lines = [`${mark(report)} ${report.summary}`];
+  const lines = [`${mark(report)} ${shortDigests(report.summary)}`];
   if (report.live !== undefined) {
     const { helmRevision, digest, configMap, flags } = report.live;
     lines.push(field("revision", String(helmRevision)));
@@ -28,7 +29,14 @@ export function renderOperation(report: OperationReport): string {
 /** Readable without colour: the mark and the words carry the meaning. */
 function mark(report: OperationReport): string {
   if (report.exit === 0) return "✓";
-  return report.result === "restored" || report.result === "removed" ? "↩" : "✗";
+  const marks: Partial<Record<OperationReport["result"], string>> = {
+    restored: "↩",
+    removed: "↩",
+    paused: "‖",
+    inconclusive: "?",
+    goingOn: "…",
+  };
+  return marks[report.result] ?? "✗";
 }
 
 function field(name: string, value: string): string {

@@ -1,5 +1,6 @@
 import { styleText } from "node:util";
 import type { PodLine, Progress } from "./progress.ts";
+import { shortDigests } from "./short-digests.ts";
 
 const frameMs = 100;
 const spinner = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"];
@@ -31,7 +32,7 @@ export class LiveProgress implements Progress {
 
   note(seconds: number, what: string): void {
     this.#erase();
-    const [first = "", ...rest] = what.split("\n");
+    const [first = "", ...rest] = shortDigests(what).split("\n");
     const time = styleText("dim", `${seconds.toFixed(1).padStart(6)} s`, { stream: this.#o.stream });
     this.#o.stream.write(`${time}  ${first}\n${rest.map((line) => `          ${line}\n`).join("")}`);
     this.#draw();
@@ -84,7 +85,9 @@ export function liveLines(
   });
   const more = pods.length > shownPods ? [`  … and ${pods.length - shownPods} more`] : [];
   const waiting = s.waiting === "" ? "working" : `waiting for ${s.waiting}`;
-  return [...shown, ...more, `${s.spinner} ${s.title}: ${waiting} (${s.elapsedSeconds} s; ${s.leftSeconds} s left)`];
+  // The clock first: what is cut off a narrow terminal is the end of the line.
+  const clock = `${s.elapsedSeconds} s of ${s.elapsedSeconds + s.leftSeconds} s`;
+  return [...shown, ...more, `${s.spinner} ${s.title}, ${clock}: ${shortDigests(waiting)}`];
 }
 
 /** Cuts by UTF-16 units: the block holds no wide and no combined characters. */

@@ -1,3 +1,5 @@
+import { shortDigests } from "./short-digests.ts";
+
 /** One pod as the live view shows it. */
 export interface PodLine {
   name: string;
@@ -43,6 +45,6 @@ export class PlainProgress implements Progress {
   end(): void {}
 
   #line(seconds: number, what: string): void {
-    this.#write(`${seconds.toFixed(1).padStart(6)} s  ${what}\n`);
+    this.#write(`${seconds.toFixed(1).padStart(6)} s  ${shortDigests(what)}\n`);
   }
 }

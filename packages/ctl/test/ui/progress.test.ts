@@ -25,9 +25,9 @@ describe("the live view's block", () => {
     expect(liveLines(pods, { ...state, waiting: "1 of 2 new pods ready" })).toEqual([
       "  ○ new  myapp-2-abc  CrashLoopBackOff  2 restarts",
       "  ● old  my           Running",
-      "* deploy myapp: waiting for 1 of 2 new pods ready (5 s; 295 s left)",
+      "* deploy myapp, 5 s of 300 s: waiting for 1 of 2 new pods ready",
     ]);
-    expect(liveLines([], state)).toEqual(["* deploy myapp: working (5 s; 295 s left)"]);
+    expect(liveLines([], state)).toEqual(["* deploy myapp, 5 s of 300 s: working"]);
   });
 
   test("shows eight pods and counts the others", () => {
