@@ -3,6 +3,7 @@ import { observeRollout } from "../act/control-rollout.ts";
 import type { GlobalOptions } from "../command-line.ts";
 import type { ReleaseFacts } from "../domain/facts.ts";
 import { hashLabel } from "../domain/rollout-object.ts";
+import { rolloutChanges } from "../domain/rollout-changes.ts";
 import { rolloutState, type RolloutState } from "../domain/rollout.ts";
 import { rolloutVerdict, type RolloutVerdict } from "../domain/rollout-verdict.ts";
 import type { WorkloadSnapshot } from "../domain/serving.ts";
@@ -37,6 +38,7 @@ async function watchRollout(connection: Connection, facts: ReleaseFacts, options
   await observeRollout(kube, facts, address);
   const deadline = Date.now() + timeoutSeconds(options) * 1000;
   const screen = new Screen(process.stderr);
+  let last: RolloutState | undefined;
   try {
     for await (const seen of followWorkload(kube, facts, { signal, deadline, withAnalyses: true })) {
       const { rollout } = seen.workload;
@@ -48,8 +50,13 @@ async function watchRollout(connection: Connection, facts: ReleaseFacts, options
         screen.clear();
         return outcomeOf(state, verdict, lines);
       }
-      screen.show(lines);
-      if (screen.isLive) seen.wakeAt(seen.now + redrawMs);
+      if (screen.isLive) {
+        screen.show(lines);
+        seen.wakeAt(seen.now + redrawMs);
+      } else {
+        for (const line of rolloutChanges(last, state)) process.stderr.write(`${line}\n`);
+      }
+      last = state;
     }
   } finally {
     screen.clear();
@@ -98,11 +105,10 @@ function treeOf(
   return rolloutTree({ namespace, state: o.state, verdict: o.verdict, images, now: o.now });
 }
 
-/** On a terminal the tree is drawn over; elsewhere it is written again when it has changed. */
+/** The tree on a terminal, each one drawn over the one before. */
 class Screen {
   readonly isLive: boolean;
   readonly #stream: NodeJS.WriteStream;
-  #shown = "";
   #height = 0;
 
   constructor(stream: NodeJS.WriteStream) {
@@ -111,13 +117,6 @@ class Screen {
   }
 
   show(lines: string[]): void {
-    const text = lines.join("\n");
-    if (text === this.#shown) return;
-    this.#shown = text;
-    if (!this.isLive) {
-      this.#stream.write(`${text}\n`);
-      return;
-    }
     const columns = Math.max(this.#stream.columns ?? 80, 20);
     const rows = Math.max((this.#stream.rows ?? 24) - 1, 1);
     const drawn = lines.slice(0, rows).map((line) => (line.length < columns ? line : `${line.slice(0, columns - 2)}…`));

@@ -2,6 +2,8 @@ import { holderOf, type Kube, resources } from "@safe-deploy/kube";
 import { stateOf } from "../act/process-identity.ts";
 import type { GlobalOptions } from "../command-line.ts";
 import { chartLabel } from "../domain/helm-release.ts";
+import { type RolloutState, stepWords } from "../domain/rollout.ts";
+import { rolloutVerdict } from "../domain/rollout-verdict.ts";
 import { releaseStatus } from "../domain/release-status.ts";
 import { observeRelease, podsInOrder, type ReleaseState, requireRelease } from "../observe/release-state.ts";
 import { leaseName } from "../act/operation-lock.ts";
@@ -12,7 +14,7 @@ import { podLine } from "../ui/pod-line.ts";
 export async function runStatus(options: GlobalOptions, signal: AbortSignal): Promise<Outcome> {
   const { kube, release, address } = await connect(options, signal);
   const state = await observeRelease(kube, release);
-  return describe(state, await isHeld(kube, release), address);
+  return describe(state, await isHeld(kube, release), address, kube.serverNow());
 }
 
 /** Whether a ctl that is not known to be dead holds the release. */
@@ -23,13 +25,23 @@ export async function isHeld(kube: Kube, release: string): Promise<boolean> {
   return stateOf(holder.about["process"] ?? "") !== "gone";
 }
 
-export function describe(state: ReleaseState, operationRuns: boolean, address: string): Outcome {
+/** @param now milliseconds since the epoch, by the cluster's clock. */
+export function describe(state: ReleaseState, operationRuns: boolean, address: string, now = Date.now()): Outcome {
   const { facts, newest } = requireRelease(state);
   const { live, operation } = state;
-  const status = releaseStatus({ newest, verdict: live?.entry, workload: state.workload, operationRuns });
+  const rollout = state.rollout === undefined ? undefined : rolloutVerdict(state.rollout, now);
+  const status = releaseStatus({ newest, verdict: live?.entry, workload: state.workload, rollout, operationRuns });
   const left = operation !== undefined && !operationRuns ? operation : undefined;
   const pods = podsInOrder(state.workload).map(podLine);
-  const marks = { verified: "✓", inProgress: "…", failed: "✗", unverified: "?" } as const;
+  const marks = {
+    verified: "✓",
+    inProgress: "…",
+    failed: "✗",
+    unverified: "?",
+    paused: "‖",
+    inconclusive: "?",
+    aborted: "✗",
+  } as const;
   const row = (name: string, value: string) => `  ${`${name}:`.padEnd(12)}${value}`;
   const flags = Object.entries(facts.flags).map(([name, value]) => `${name}=${value}`);
   const next = nextCommand(status.state, left !== undefined, address);
@@ -40,6 +52,7 @@ export function describe(state: ReleaseState, operationRuns: boolean, address: s
     row("digest", live?.digest ?? "no pod has run yet"),
     row("config", facts.configMap),
     ...(flags.length > 0 ? [row("flags", flags.join(" "))] : []),
+    ...rolloutRows(state.rollout).map(([name, value]) => row(name, value)),
     row("pods", pods.length === 0 ? "none" : ""),
     ...pods.map(
       (pod) =>
@@ -63,16 +76,33 @@ export function describe(state: ReleaseState, operationRuns: boolean, address: s
       configMap: facts.configMap,
       flags: facts.flags,
       verdict: live?.entry ?? null,
+      rollout: rollout === undefined ? null : { ...rollout, weight: state.rollout?.weight ?? null },
       pods,
       interrupted: left ?? null,
     },
   };
 }
 
+function rolloutRows(rollout: RolloutState | undefined): [string, string][] {
+  if (rollout === undefined) return [];
+  const { step, weight, services, isPromoted } = rollout;
+  const present = step?.steps[step.index];
+  return [
+    ...(present === undefined || isPromoted || step === undefined
+      ? []
+      : [["step", `${step.index + 1} of ${step.steps.length} (${stepWords(present)})`] satisfies [string, string]]),
+    ...(weight === undefined || isPromoted ? [] : [["canary", `${weight.actual} %`] satisfies [string, string]]),
+    ...(services === undefined || isPromoted
+      ? []
+      : [["active", services.active === rollout.currentHash ? "new pods" : "old pods"] satisfies [string, string]]),
+  ];
+}
+
 function nextCommand(state: string, isLeft: boolean, address: string): string | undefined {
   if (isLeft) return `run the interrupted command again, or: ctl rollback ${address}`;
   if (state === "inProgress") return `ctl wait ${address}`;
-  if (state === "failed") return `ctl rollback ${address}`;
+  if (state === "paused" || state === "inconclusive") return `ctl promote ${address}, or ctl abort ${address}`;
+  if (state === "failed" || state === "aborted") return `ctl rollback ${address}`;
   if (state === "unverified") return `ctl smoke ${address}`;
   return undefined;
 }

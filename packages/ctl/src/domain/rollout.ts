@@ -281,11 +281,16 @@ function analysesOf(
       name: run.metadata.name,
       kind: kindOf(run),
       ...(step === undefined ? {} : { step: Number(step) }),
-      phase: run.status?.phase ?? "Pending",
+      phase: phaseOf(run.status?.phase),
       message: run.status?.message ?? "",
       metrics: run.spec.metrics.map((metric) => metricState(run, metric)),
     };
   });
+}
+
+/** The controller writes an empty phase before the first measurement. */
+function phaseOf(phase: string | undefined): AnalysisPhase {
+  return nonEmpty(phase) === undefined ? "Pending" : (phase as AnalysisPhase);
 }
 
 function kindOf(run: AnalysisRun): RolloutAnalysisState["kind"] {
@@ -303,7 +308,7 @@ function metricState(run: AnalysisRun, metric: AnalysisMetric): MetricState {
   const { successCondition, failureCondition } = metric;
   return {
     name: metric.name,
-    phase: result.phase,
+    phase: phaseOf(result.phase),
     message: result.message ?? last?.message ?? "",
     value: last?.value,
     wanted: filled(successCondition ?? (failureCondition === undefined ? undefined : `not (${failureCondition})`)),

@@ -1,4 +1,5 @@
 import {
+  type AnalysisRun,
   type Deployment,
   type EndpointSlice,
   type Kube,
@@ -16,6 +17,7 @@ import { decodeHelmRelease, type HelmHook, type HelmRelease } from "../domain/he
 import { type LedgerEntry, ledgerLabels, newestFirst, verdictOf } from "../domain/ledger.ts";
 import type { Operation } from "../domain/operation.ts";
 import { readOperation } from "./read-operation.ts";
+import { rolloutState, type RolloutState } from "../domain/rollout.ts";
 import {
   newReplicaSet,
   noWorkload,
@@ -37,6 +39,8 @@ export interface ReleaseState {
   facts: ReleaseFacts | undefined;
   live: LiveContent | undefined;
   workload: WorkloadSnapshot;
+  /** Of a release that runs as a Rollout. */
+  rollout: RolloutState | undefined;
   /** Under way, or left behind by a ctl that died. */
   operation: Operation | undefined;
 }
@@ -58,7 +62,11 @@ export async function observeRelease(kube: Kube, release: string): Promise<Relea
     readOperation(kube, release),
   ]);
   const facts = newestFacts(helm);
-  const workload = facts === undefined ? noWorkload : await readWorkload(kube, facts);
+  const [workload, analysisRuns] =
+    facts === undefined
+      ? [noWorkload, []]
+      : await Promise.all([readWorkload(kube, facts), readAnalysisRuns(kube, facts)]);
+  const { rollout } = workload;
   return {
     release,
     namespace: kube.namespace,
@@ -66,6 +74,7 @@ export async function observeRelease(kube: Kube, release: string): Promise<Relea
     ledger,
     facts,
     workload,
+    rollout: rollout === undefined ? undefined : rolloutState({ ...workload, rollout, analysisRuns }),
     live: facts === undefined ? undefined : liveContent(workload, facts.container, ledger),
     operation,
   };
@@ -101,6 +110,14 @@ export async function readWorkload(kube: Kube, facts: ReleaseFacts): Promise<Wor
     kube.list<EndpointSlice & KubeObject>(resources.EndpointSlice, { labelSelector: serviceSelector(facts) }),
   ]);
   return { ...byKind(workload), replicaSets: replicaSets.items, pods: pods.items, endpoints: endpoints.items };
+}
+
+async function readAnalysisRuns(kube: Kube, facts: ReleaseFacts): Promise<AnalysisRun[]> {
+  if (facts.workload.kind !== "Rollout") return [];
+  const { items } = await kube.list<AnalysisRun>(resources.AnalysisRun, {
+    labelSelector: selectorText(facts.selector),
+  });
+  return items;
 }
 
 export function workloadResource(facts: Pick<ReleaseFacts, "workload">): Resource<Deployment | Rollout> {

@@ -45,4 +45,21 @@ describe("the state of a release", () => {
     const status = releaseStatus({ ...good, verdict: entry(2, "a", "fail"), operationRuns: true });
     expect(status.state).toBe("inProgress");
   });
+
+  test.each([
+    ["paused", 7, { kind: "paused", by: "step", why: "it waits" }],
+    ["inconclusive", 8, { kind: "inconclusive", why: "could not tell" }],
+    ["aborted", 6, { kind: "aborted", why: "errors" }],
+    ["failed", 6, { kind: "stuck", why: "timed out" }],
+    ["failed", 6, { kind: "invalid", why: "no Service" }],
+  ] as const)("%s (exit code %i) as its rollout is", (state, exit, rollout) => {
+    const status = releaseStatus({ ...good, verdict: undefined, workload: rolling, rollout });
+    expect(status).toEqual({ state, exit, why: rollout.why });
+  });
+
+  test("in progress while its rollout is in flight, and verified only when it is promoted", () => {
+    const inFlight = releaseStatus({ ...good, rollout: { kind: "inFlight", why: "step 2 of 5" } });
+    expect(inFlight).toMatchObject({ state: "inProgress", why: "waiting for step 2 of 5" });
+    expect(releaseStatus({ ...good, rollout: { kind: "promoted", why: "" } }).state).toBe("verified");
+  });
 });

@@ -237,6 +237,12 @@ describe("analyses", () => {
     expect(analyses(run)[0]).toMatchObject({ phase: "Pending", metrics: [{ phase: "Pending", value: undefined }] });
   });
 
+  test("whose phase is still empty are pending", () => {
+    const run = analysis("Running");
+    const empty = { ...run, status: { phase: "" } } as unknown as typeof run;
+    expect(analyses(empty)[0]?.phase).toBe("Pending");
+  });
+
   test("keep an argument that is a reference as it is written", () => {
     const run = analysis("Running");
     const [one] = analyses({ ...run, spec: { ...run.spec, args: [] } });
