@@ -50,9 +50,15 @@ annotations:
 {{- end -}}
 
 {{/* What the verify hook and `helm test` bring along: both need the same account and files. */}}
-{{- define "myapp.verifyEvents" -}}post-install,post-upgrade,test{{- end -}}
+{{- define "myapp.verifyEvents" -}}{{ include "myapp.verifyJobEvents" . }},test{{- end -}}
 
-{{/* Spec of the Job that runs ctl. Takes root, hook and flags (a list that begins with the subcommand). */}}
+{{/* A Rollout is not done when an upgrade is: only its first version, which has no gates, is verified by a hook. */}}
+{{- define "myapp.verifyJobEvents" -}}
+{{- eq .Values.mode "rollout" | ternary "post-install" "post-install,post-upgrade" -}}
+{{- end -}}
+
+{{/* Spec of the Job that runs ctl. Takes root, hook, flags (a list that begins with the subcommand), and account and
+configMap if they are not those of the verify hook. */}}
 {{- define "myapp.verifyJobSpec" -}}
 {{- $values := .root.Values -}}
 backoffLimit: 0
@@ -63,7 +69,7 @@ template:
     {{- include "myapp.hookPodMetadata" . | nindent 4 }}
   spec:
     restartPolicy: Never
-    serviceAccountName: {{ include "myapp.verifyAccountName" .root }}
+    serviceAccountName: {{ .account | default (include "myapp.verifyAccountName" .root) }}
     automountServiceAccountToken: true
     enableServiceLinks: false
     {{- with $values.imagePullSecrets }}
@@ -100,16 +106,48 @@ template:
     volumes:
       - name: release
         configMap:
-          name: {{ include "myapp.fullname" .root }}-verify
+          name: {{ .configMap | default (printf "%s-verify" (include "myapp.fullname" .root)) }}
       - name: tmp
         emptyDir: {}
+{{- end -}}
+
+{{/* Rights of the verify Job, whether a hook or a gate. */}}
+{{- define "myapp.verifyRules" -}}
+# To see when this version alone serves, and why it does not.
+- apiGroups: [apps]
+  resources: [deployments, replicasets]
+  verbs: [get, list, watch]
+{{- if include "myapp.hasWorkload" (dict "root" . "kind" "Rollout") }}
+- apiGroups: [argoproj.io]
+  resources: [rollouts, analysisruns]
+  verbs: [get, list, watch]
+{{- end }}
+- apiGroups: [""]
+  resources: [pods, events]
+  verbs: [get, list, watch]
+- apiGroups: [""]
+  resources: [pods/log]
+  verbs: [get]
+- apiGroups: [discovery.k8s.io]
+  resources: [endpointslices]
+  verbs: [get, list, watch]
+- apiGroups: [batch]
+  resources: [jobs]
+  verbs: [get, list, watch]
+# To write the verdict, and to collect config versions that nothing refers to. Secrets are never read.
+- apiGroups: [""]
+  resources: [configmaps]
+  verbs: [get, list, watch, create, delete]
+- apiGroups: [""]
+  resources: [secrets]
+  verbs: [delete]
 {{- end -}}
 
 {{/* What the verify Job must know of the release, as JSON. */}}
 {{- define "myapp.releaseFacts" -}}
 {{- $fullname := include "myapp.fullname" . -}}
 {{- $schema := .Values.migrations.enabled | ternary (include "myapp.schemaVersion" .) "" | default nil -}}
-{{- dict
+{{- $facts := dict
   "schemaVersion" 1
   "release" .Release.Name
   "namespace" .Release.Namespace
@@ -128,7 +166,13 @@ template:
   "schema" $schema
   "deadlineSeconds" .Values.verify.deadlineSeconds
   "ledgerKeep" .Values.ledger.keep
-  | toPrettyJson -}}
+-}}
+{{- if eq .Values.mode "rollout" -}}
+  {{- $rollout := include "myapp.rolloutServices" . | fromJson -}}
+  {{- range $key := list "strategy" "router" -}}{{ $_ := set $rollout $key (get $.Values.rollout $key) }}{{- end -}}
+  {{- $_ := set $facts "rollout" $rollout -}}
+{{- end -}}
+{{- toPrettyJson $facts -}}
 {{- end -}}
 
 {{- define "myapp.checks" -}}

@@ -52,12 +52,6 @@ app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/component: server
 {{- end -}}
 
-{{/* What requests are sent to: only pods of the version that serves. */}}
-{{- define "myapp.serviceSelector" -}}
-{{ include "myapp.instanceLabels" . }}
-role: stable
-{{- end -}}
-
 {{/* Labels of every object, but not of pods: a pod template must not change with the chart's version. */}}
 {{- define "myapp.objectLabels" -}}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}

@@ -4,7 +4,7 @@ reported at once, each with the path of the value to change.
 */}}
 {{- define "myapp.validate" -}}
 {{- $problems := list -}}
-{{- range $part := list "Image" "Names" "Environment" "Pod" "Availability" "Network" "Checks" "Hooks" -}}
+{{- range $part := list "Image" "Names" "Environment" "Pod" "Availability" "Network" "Checks" "Hooks" "Mode" "Strategy" "Analysis" -}}
   {{- $found := include (printf "myapp.validate%s" $part) $ -}}
   {{- range splitList "\n" $found -}}
     {{- with trim . -}}{{- $problems = append $problems . -}}{{- end -}}
@@ -275,6 +275,188 @@ migrations.version: is not used when migrations.args is set; put it there, and l
 {{- range $.Values.extraEnv }}{{ $names = append $names .name }}{{ end }}
 {{- if and (eq (join " " .command) "node /app/migrate.mjs") (not (or (has "DB_DSN" $names) $.Values.existingSecret $.Values.extraEnvFrom)) }}
 migrations.enabled: is true, but nothing says where the database is; set secrets.DB_DSN, or existingSecret
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* A workload of the other kind in the cluster: only with a hand-over may it be replaced. */}}
+{{- define "myapp.validateMode" }}
+{{- $fullname := include "myapp.fullname" . }}
+{{- $other := dict }}
+{{- if eq .Values.mode "rollout" }}
+{{- $other = lookup "apps/v1" "Deployment" .Release.Namespace $fullname }}
+{{- else if .Capabilities.APIVersions.Has "argoproj.io/v1alpha1/Rollout" }}
+{{- $other = lookup "argoproj.io/v1alpha1" "Rollout" .Release.Namespace $fullname }}
+{{- end }}
+{{- $annotations := dig "metadata" "annotations" dict ($other | default dict) }}
+{{- if eq .Release.Name (get $annotations "meta.helm.sh/release-name") }}
+{{- $command := printf "pnpm ctl mode %s -n %s --release %s" .Values.mode .Release.Namespace .Release.Name }}
+{{- if not .Values.rollout.handover }}
+{{- if ne (get $annotations "safe-deploy.dev/handover") "true" }}
+mode: is {{ .Values.mode }}, but a {{ $other.kind }} serves this release, and this upgrade would delete it before the new workload serves; run {{ $command }}
+{{- end }}
+{{- else }}
+{{- $image := "" }}
+{{- range dig "spec" "template" "spec" "containers" list $other }}{{ if eq .name "app" }}{{ $image = .image }}{{ end }}{{ end }}
+{{- $config := dig "spec" "template" "metadata" "annotations" "safe-deploy.dev/config" "" $other }}
+{{- if or (ne $image (include "myapp.image" .Values.image)) (ne $config (include "myapp.configVersion" .)) }}
+rollout.handover: the {{ $other.kind }} runs {{ $image }} with config {{ $config }}, and a change of mode together with a change of version would skip every gate; change the mode first, then deploy the version
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "myapp.validateStrategy" }}
+{{- if include "myapp.hasWorkload" (dict "root" . "kind" "Rollout") }}
+{{- $replicas := .Values.autoscaling.enabled | ternary .Values.autoscaling.minReplicas .Values.replicaCount | int }}
+{{- $replicasPath := .Values.autoscaling.enabled | ternary "autoscaling.minReplicas" "replicaCount" }}
+{{- $ingress := .Values.ingress }}
+{{- $router := .Values.rollout.router }}
+{{- $none := eq $router "none" }}
+{{- $isCanary := eq .Values.rollout.strategy "canary" }}
+{{- if and .Values.worker (not $none) }}
+rollout.router: is {{ $router }}, but worker is true and no requests are routed to a worker; set it to none
+{{- end }}
+{{- if not $none }}
+{{- if not (and $ingress.enabled $ingress.hosts) }}
+rollout.router: is {{ $router }}, but it has nothing to route; set ingress.enabled=true and ingress.hosts
+{{- end }}
+{{- if and (eq $router "traefik") (gt (len ($ingress.tls | default list)) 1) }}
+ingress.tls: an IngressRoute takes one certificate; leave one entry
+{{- end }}
+{{- if and (eq $router "gatewayAPI") (not .Values.rollout.gatewayAPI.parentRefs) }}
+rollout.gatewayAPI.parentRefs: is empty, so no gateway would take the route; name the gateway
+{{- end }}
+{{- end }}
+{{- range $part := list "requests" "limits" }}
+{{- $cpu := dig $part "cpu" "" ($.Values.resources | default dict) | toString }}
+{{- if regexMatch "^[0-9]+000m$" $cpu }}
+resources.{{ $part }}.cpu: is {{ $cpu }}, which Kubernetes writes as {{ trimSuffix "000m" $cpu }}; write it so, or Argo Rollouts changes the field and every later upgrade is a conflict
+{{- end }}
+{{- end }}
+{{- with .Values.rollout.canary }}
+{{- if and .headerRoute $none }}
+rollout.canary.headerRoute: needs a router that tells requests apart; set rollout.router, or leave it out
+{{- end }}
+{{- if $isCanary }}
+{{- $weight := -1 }}
+{{- range $index, $step := .steps }}
+{{- $path := printf "rollout.canary.steps[%d]" $index }}
+{{- if hasKey $step "setWeight" }}
+{{- $next := int $step.setWeight }}
+{{- if le $next $weight }}
+{{ $path }}.setWeight: is {{ $next }} after {{ $weight }}; weights must rise
+{{- end }}
+{{- $weight = $next }}
+{{- if and $none (gt $next 0) (lt $next 100) (gt $replicas 0) }}
+{{- $pods := div (add (mul $next $replicas) 50) 100 | int }}
+{{- $off := sub (mul $next $replicas) (mul 100 $pods) | int }}
+{{- if or (ge (max $off (mul -1 $off)) (int64 $replicas)) (eq $pods 0) (eq $pods $replicas) }}
+{{- $possible := list }}
+{{- range $i := untilStep 1 (min 21 $replicas | int) 1 }}{{ $possible = append $possible (div (add (mul 200 $i) $replicas) (mul 2 $replicas)) }}{{ end }}
+{{ $path }}.setWeight: is {{ $next }}, but with rollout.router none a weight is a share of the pods, and {{ $replicas }} of them ({{ $replicasPath }}) can carry {{ with $possible }}{{ join ", " . }}{{ if gt $replicas 21 }}, ...{{ end }}{{ else }}none{{ end }} only; change it, {{ $replicasPath }} or the router
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- if eq $weight -1 }}
+rollout.canary.steps: has no setWeight, so the new version would get all the traffic at once; add one
+{{- end }}
+{{- if and .background (ge (int .backgroundFromStep) (len .steps)) }}
+rollout.canary.backgroundFromStep: is {{ .backgroundFromStep }}, but the last step is {{ sub (len .steps) 1 }}
+{{- end }}
+{{- if and .dynamicStableScale $none }}
+rollout.canary.dynamicStableScale: needs a router; set rollout.router, or leave it out
+{{- end }}
+{{- $zero := list "0" "0%" }}
+{{- if and (has (toString .maxSurge) $zero) (has (toString .maxUnavailable) $zero) }}
+rollout.canary: maxSurge and maxUnavailable are both 0, so no pod could ever be replaced; raise one of them
+{{- end }}
+{{- if and $none (gt (int $.Values.rollout.bake.seconds) 0) }}
+rollout.bake.seconds: a canary without a router has no old pods left at weight 100 to go back to; set rollout.router, or 0
+{{- end }}
+{{- end }}
+{{- end }}
+{{- if not $isCanary }}
+{{- if .Values.worker }}
+rollout.strategy: is blueGreen, but worker is true, and a preview would take real jobs; set it to canary
+{{- end }}
+{{- if not (has $router (list "none" "traefik")) }}
+rollout.router: is {{ $router }}, but blue-green switches a Service and has no weights; set it to none (an Ingress then leads to it) or traefik
+{{- end }}
+{{- end }}
+{{- if and (gt (int .Values.rollout.bake.seconds) 0) (not .Values.rollout.bake.analysis) }}
+rollout.bake.analysis: is empty, so nothing would be watched; name a metric, or set rollout.bake.seconds=0
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "myapp.validateAnalysis" }}
+{{- if include "myapp.hasWorkload" (dict "root" . "kind" "Rollout") }}
+{{- $metrics := .Values.analysis.metrics }}
+{{- /* Where each metric is named, and whether a Job may be there. */}}
+{{- $places := list (list "rollout.bake.analysis" .Values.rollout.bake.analysis false) }}
+{{- if eq .Values.rollout.strategy "canary" }}
+{{- range $index, $step := .Values.rollout.canary.steps }}
+{{- $places = append $places (list (printf "rollout.canary.steps[%d].analysis" $index) ($step.analysis | default list) true) }}
+{{- end }}
+{{- $places = append $places (list "rollout.canary.background" .Values.rollout.canary.background false) }}
+{{- else }}
+{{- range $part := list "prePromotion" "postPromotion" }}
+{{- $places = append $places (list (printf "rollout.blueGreen.%s" $part) (get $.Values.rollout.blueGreen $part) true) }}
+{{- end }}
+{{- end }}
+{{- $used := list }}
+{{- range $place := $places }}
+{{- range index $place 1 }}
+{{- $metric := get $metrics . }}
+{{- if kindIs "invalid" $metric | or (not (hasKey $metrics .)) }}
+{{ first $place }}: names {{ . | quote }}, which is not in analysis.metrics; it has {{ keys $metrics | sortAlpha | join ", " }}
+{{- else }}
+{{- $used = append $used . }}
+{{- if and (eq ($metric.type | default .) "smoke") (not (last $place)) }}
+{{ first $place }}: {{ . | quote }} is a Job, which runs once and cannot watch; name it in a gate
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- $types := list "cpu" "errorCount" "errorRatio" "ingressSuccessRatio" "latency" "latencyVersusStable" "logErrors" "memory" "queueLag" "restarts" "smoke" "successRatio" }}
+{{- range $name := uniq $used }}
+{{- $path := printf "analysis.metrics.%s" $name }}
+{{- $metric := get $metrics $name }}
+{{- $type := $metric.type | default $name }}
+{{- if not (has $type $types) }}
+{{ $path }}.type: is not set, and {{ $name | quote }} is no type; set it to one of {{ join ", " $types }}
+{{- else if eq $type "smoke" }}
+{{- if not $.Values.verify.enabled }}
+{{ $path }}: runs checks in the image of the verify Job, which verify.enabled=false leaves out; set verify.enabled=true, or do not name it
+{{- end }}
+{{- else }}
+{{- if kindIs "invalid" $metric.pass }}
+{{ $path }}.pass: is not set, so it is not said what is good
+{{- else if not (kindIs "invalid" $metric.fail) }}
+{{- if has $type (list "successRatio" "ingressSuccessRatio") }}
+{{- if gt (float64 $metric.fail) (float64 $metric.pass) }}
+{{ $path }}.fail: is {{ $metric.fail }}, above pass, which is {{ $metric.pass }}: an answer would be good and bad
+{{- end }}
+{{- else if lt (float64 $metric.fail) (float64 $metric.pass) }}
+{{ $path }}.fail: is {{ $metric.fail }}, below pass, which is {{ $metric.pass }}: an answer would be good and bad
+{{- end }}
+{{- end }}
+{{- if and (has $type (list "latency" "latencyVersusStable")) (not $metric.quantile) }}
+{{ $path }}.quantile: is not set; set it to 0.99 for the 99th percentile
+{{- end }}
+{{- if and $metric.forgive (not (has $type (list "errorRatio" "successRatio" "ingressSuccessRatio"))) }}
+{{ $path }}.forgive: is for ratios only; remove it
+{{- end }}
+{{- if and $metric.count $metric.passes }}
+{{ $path }}: count takes all measurements, passes ends with the first good ones; set one of them
+{{- end }}
+{{- $failureLimit := hasKey $metric "failureLimit" | ternary $metric.failureLimit $.Values.analysis.limits.failure }}
+{{- if and $metric.count (ge (int $failureLimit) (int $metric.count)) }}
+{{ $path }}.count: is {{ $metric.count }}, and {{ $failureLimit }} of them may be bad, so it could never fail; make it larger than the limit
+{{- end }}
 {{- end }}
 {{- end }}
 {{- end }}

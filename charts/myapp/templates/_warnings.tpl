@@ -11,7 +11,7 @@
 {{- if le $replicas 1 }}
 {{- $warnings = append $warnings "One replica: a node's failure or drain is an outage. Set replicaCount to 2 or more." }}
 {{- end }}
-{{- if eq .Values.strategy.type "Recreate" }}
+{{- if and (eq .Values.mode "deployment") (eq .Values.strategy.type "Recreate") }}
 {{- $warnings = append $warnings "strategy.type is Recreate: each release is an outage until the new pods are ready." }}
 {{- end }}
 {{- if not .Values.probes.readiness }}
@@ -25,6 +25,34 @@
 {{- end }}
 {{- if .Values.existingSecret }}
 {{- $warnings = append $warnings (printf "existingSecret: the content of %s is not part of the config version. Give it a new name when it changes, or a rollback will not bring the old content back." .Values.existingSecret) }}
+{{- end }}
+{{- if eq .Values.mode "rollout" }}
+{{- $warnings = append $warnings "A Rollout is not done when Helm is: --wait and --rollback-on-failure (Helm 4) time out on a healthy one, --wait and --atomic (Helm 3) do not wait at all. Leave them out, and follow it with pnpm ctl wait." }}
+{{- with .Values.rollout }}
+{{- if .handover }}
+{{- $warnings = append $warnings "rollout.handover is true: two workloads serve this release. pnpm ctl mode sets it and takes it back." }}
+{{- end }}
+{{- if ne (float64 .waitScale) 1.0 }}
+{{- $warnings = append $warnings (printf "rollout.waitScale is %v: pauses and windows are not as long as they say." .waitScale) }}
+{{- end }}
+{{- if eq .strategy "canary" }}
+{{- $gated := true }}
+{{- $gates := false }}
+{{- range .canary.steps }}
+{{- if hasKey . "setWeight" }}{{ if not $gated }}{{ $gates = true }}{{ end }}{{ $gated = false }}{{ end }}
+{{- if hasKey . "analysis" }}{{ $gated = true }}{{ end }}
+{{- end }}
+{{- if or $gates (not $gated) }}
+{{- $warnings = append $warnings "rollout.canary.steps raises the weight without an analysis in between: what goes wrong at a weight may pass on to the next." }}
+{{- end }}
+{{- if and $.Values.autoscaling.enabled (eq .router "none") }}
+{{- $warnings = append $warnings "rollout.router is none and autoscaling.enabled is true: weights are shares of pods, so they shift while the number of pods does." }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- if and .Values.metrics.annotations .Values.metrics.serviceMonitor.enabled }}
+{{- $warnings = append $warnings "metrics.annotations and metrics.serviceMonitor.enabled are both true: a Prometheus that reads both counts every pod twice." }}
 {{- end }}
 {{- with $warnings }}
 

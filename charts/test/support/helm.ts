@@ -121,6 +121,10 @@ export class Rendered {
     return this.get("Deployment");
   }
 
+  get rollout(): Manifest {
+    return this.get("Rollout");
+  }
+
   get pod(): Manifest {
     return this.deployment.spec.template.spec;
   }
@@ -138,7 +142,7 @@ export class Rendered {
 
   /** The pod template as its very text, in which even the order of keys counts. */
   get podTemplateText(): string {
-    const document = this.text.split(/^---$/m).find((text) => /^kind: Deployment$/m.test(text));
+    const document = this.text.split(/^---$/m).find((text) => /^kind: (Deployment|Rollout)$/m.test(text));
     const template = /^ {2}template:\n(?: {3,}.*\n|\n)+/m.exec(`${document}\n`)?.[0];
     if (template === undefined) throw new Error("no pod template found");
     parse(template);

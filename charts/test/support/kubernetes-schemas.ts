@@ -4,6 +4,7 @@ import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promise
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
+import { customSchemas } from "./custom-schemas.ts";
 
 const run = promisify(execFile);
 
@@ -11,7 +12,7 @@ const run = promisify(execFile);
 const MODULE = join(import.meta.dirname, "../../../packages/lab/toolchain/kubernetes");
 
 /** Raise it when what is written below changes, so that cached schemas are written anew. */
-const FORMAT = 1;
+const FORMAT = 3;
 
 /** The parts of an OpenAPI definition that matter here. */
 interface Definition {
@@ -28,7 +29,8 @@ interface Definition {
 
 /**
  * Folder with a JSON schema per kind of object, named `<kind>-<group>-<version>.json` as kubeconform looks for them.
- * They are made from Kubernetes' own OpenAPI document, which its Go module carries, and forbid unknown fields.
+ * They are made from Kubernetes' own OpenAPI document, which its Go module carries, and from the definitions of the custom
+ * resources that the chart renders, and forbid unknown fields.
  */
 export async function kubernetesSchemas(): Promise<string> {
   const { Dir, Version } = await kubernetesModule();
@@ -42,7 +44,7 @@ export async function kubernetesSchemas(): Promise<string> {
   // Written beside and renamed, so that a run that was killed leaves no half of them.
   await mkdir(cache, { recursive: true });
   const fresh = await mkdtemp(`${folder}.`);
-  for (const [name, content] of schemaFiles(document.definitions)) {
+  for (const [name, content] of [...schemaFiles(document.definitions), ...(await customSchemas())]) {
     await writeFile(join(fresh, name), JSON.stringify(content));
   }
   await rename(fresh, folder).catch(async (error: unknown) => {

@@ -1,0 +1,141 @@
+{{/* How a Rollout replaces its pods. */}}
+
+{{/* Seconds after `rollout.waitScale`, at least one unless there were none. Takes root and seconds. */}}
+{{- define "myapp.scaled" -}}
+{{- if gt (float64 .seconds) 0.0 }}{{ mulf .seconds .root.Values.rollout.waitScale | ceil | int | max 1 }}{{ else }}0{{ end -}}
+{{- end -}}
+
+{{/* The four Services whose selectors Argo Rollouts writes, as JSON; those of the other strategy are null. */}}
+{{- define "myapp.rolloutServices" -}}
+{{- $canary := eq .Values.rollout.strategy "canary" -}}
+{{- $name := include "myapp.fullname" . -}}
+{{- dict
+  "stableService" ($canary | ternary (printf "%s-stable" $name) nil)
+  "canaryService" ($canary | ternary (printf "%s-canary" $name) nil)
+  "activeService" ($canary | ternary nil (printf "%s-active" $name))
+  "previewService" ($canary | ternary nil (printf "%s-preview" $name))
+  | toJson -}}
+{{- end -}}
+
+{{/* The Service that leads to the version under test. */}}
+{{- define "myapp.testedService" -}}
+{{- $services := include "myapp.rolloutServices" . | fromJson -}}
+{{- $services.canaryService | default $services.previewService -}}
+{{- end -}}
+
+{{/* The router that the Rollout steers; empty when it steers none, as during a hand-over. */}}
+{{- define "myapp.weightRouter" -}}
+{{- with .Values.rollout -}}
+{{- if and (eq $.Values.mode "rollout") (eq .strategy "canary") (ne .router "none") (not .handover) }}{{ .router }}{{ end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "myapp.canaryStrategy" -}}
+{{- $services := include "myapp.rolloutServices" . | fromJson -}}
+{{- $router := include "myapp.weightRouter" . -}}
+{{- with .Values.rollout.canary -}}
+stableService: {{ $services.stableService }}
+canaryService: {{ $services.canaryService }}
+# The template says stable: a canary's pods are relabelled as long as they are one.
+stableMetadata:
+  labels:
+    role: stable
+canaryMetadata:
+  labels:
+    role: canary
+maxSurge: {{ .maxSurge }}
+maxUnavailable: {{ .maxUnavailable }}
+{{- if $router }}
+trafficRouting:
+  {{- include (printf "myapp.%sRouting" $router) $ | trim | nindent 2 }}
+abortScaleDownDelaySeconds: {{ .abortScaleDownDelaySeconds }}
+{{- if .dynamicStableScale }}
+dynamicStableScale: true
+{{- else }}
+scaleDownDelaySeconds: {{ .scaleDownDelaySeconds }}
+{{- end }}
+{{- end }}
+{{- with .background }}
+analysis:
+  startingStep: {{ $.Values.rollout.canary.backgroundFromStep }}
+  {{- include "myapp.analysisOf" (dict "root" $ "names" . "use" "background") | nindent 2 }}
+{{- end }}
+steps:
+  {{- $weight := 0 }}
+  {{- range .steps }}
+  {{- if hasKey . "setWeight" }}
+  {{- $weight = int .setWeight }}
+  - setWeight: {{ .setWeight }}
+  {{- else if hasKey . "pause" }}
+  {{- $seconds := dig "seconds" nil (.pause | default dict) }}
+  {{- if kindIs "invalid" $seconds }}
+  - pause: {}
+  {{- else }}
+  - pause:
+      duration: {{ include "myapp.scaled" (dict "root" $ "seconds" $seconds) }}s
+  {{- end }}
+  {{- else }}
+  - analysis:
+      {{- include "myapp.analysisOf" (dict "root" $ "names" .analysis "use" "gate") | nindent 6 }}
+  {{- end }}
+  {{- end }}
+  {{- if ne $weight 100 }}
+  - setWeight: 100
+  {{- end }}
+  {{- if gt (int $.Values.rollout.bake.seconds) 0 }}
+  - analysis:
+      {{- include "myapp.analysisOf" (dict "root" $ "names" $.Values.rollout.bake.analysis "use" "bake") | nindent 6 }}
+  {{- end }}
+  {{- if $.Values.verify.enabled }}
+  # The last gate writes the verdict.
+  - analysis:
+      templates:
+        - templateName: {{ include "myapp.fullname" $ }}-verified
+  {{- end }}
+{{- end -}}
+{{- end -}}
+
+{{- define "myapp.blueGreenStrategy" -}}
+{{- $services := include "myapp.rolloutServices" . | fromJson -}}
+{{- with .Values.rollout.blueGreen -}}
+activeService: {{ $services.activeService }}
+previewService: {{ $services.previewService }}
+# A new version becomes stable when the analysis after its promotion has passed, not when it is promoted.
+activeMetadata:
+  labels:
+    role: stable
+previewMetadata:
+  labels:
+    role: canary
+autoPromotionEnabled: {{ .autoPromotion }}
+{{- if and .autoPromotion (gt (int .autoPromotionSeconds) 0) }}
+autoPromotionSeconds: {{ include "myapp.scaled" (dict "root" $ "seconds" .autoPromotionSeconds) }}
+{{- end }}
+{{- if not (kindIs "invalid" .previewReplicaCount) }}
+previewReplicaCount: {{ .previewReplicaCount }}
+{{- end }}
+scaleDownDelaySeconds: {{ include "myapp.scaled" (dict "root" $ "seconds" .scaleDownDelaySeconds) }}
+abortScaleDownDelaySeconds: {{ .abortScaleDownDelaySeconds }}
+{{- with .prePromotion }}
+prePromotionAnalysis:
+  {{- include "myapp.analysisOf" (dict "root" $ "names" . "use" "gate") | nindent 2 }}
+{{- end }}
+{{- $bakes := gt (int $.Values.rollout.bake.seconds) 0 }}
+{{- if or .postPromotion $bakes $.Values.verify.enabled }}
+postPromotionAnalysis:
+  {{- include "myapp.analysisArgs" $ | nindent 2 }}
+  templates:
+    {{- range .postPromotion }}
+    - templateName: {{ include "myapp.analysisName" (dict "root" $ "name" . "use" "gate") }}
+    {{- end }}
+    {{- if $bakes }}
+    {{- range $.Values.rollout.bake.analysis }}
+    - templateName: {{ include "myapp.analysisName" (dict "root" $ "name" . "use" "bake") }}
+    {{- end }}
+    {{- end }}
+    {{- if $.Values.verify.enabled }}
+    - templateName: {{ include "myapp.fullname" $ }}-verified
+    {{- end }}
+{{- end }}
+{{- end -}}
+{{- end -}}
