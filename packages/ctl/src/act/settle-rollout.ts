@@ -63,7 +63,7 @@ export async function routingDifferences(context: Context, facts: ReleaseFacts):
   if (state.weight !== undefined && state.weight.actual !== 0)
     differences.push(`canary weight: ${state.weight.actual} % instead of 0 %`);
   for (const name of [facts.rollout?.stableService, facts.rollout?.activeService]) {
-    if (name === undefined) continue;
+    if (name === undefined || name === null) continue;
     const service = await context.kube.get<Service>(resources.Service, name);
     const found = service?.spec.selector?.[hashLabel];
     if (found !== state.currentHash)

@@ -38,16 +38,26 @@ export interface ReleaseFacts {
 export interface RolloutFacts {
   strategy: "canary" | "blueGreen";
   router: string;
-  /** Canary. */
-  stableService?: string;
-  canaryService?: string;
-  /** Blue-green. */
-  activeService?: string;
-  previewService?: string;
+  /** Of a canary. */
+  stableService?: string | null;
+  canaryService?: string | null;
+  /** Of blue-green. */
+  activeService?: string | null;
+  previewService?: string | null;
 }
 
 export const factsFile = "release.json";
 export const checksFile = "checks.json";
+
+/**
+ * The Service of the version under test, where the checks are sent to it: the facts of a rollout's gate. Undefined where
+ * they judge what everybody gets.
+ */
+export function serviceUnderTest(facts: Pick<ReleaseFacts, "rollout" | "baseUrl">): string | undefined {
+  const service = facts.rollout?.canaryService ?? facts.rollout?.previewService;
+  if (service === undefined || service === null) return undefined;
+  return new URL(facts.baseUrl).hostname.split(".")[0] === service ? service : undefined;
+}
 
 /** @throws Error that names the first field that is missing or of another type. */
 export function parseFacts(text: string): ReleaseFacts {

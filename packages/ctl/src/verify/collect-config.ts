@@ -2,6 +2,7 @@ import { type Kube, type KubeObject, resources } from "@safe-deploy/kube";
 import { configToCollect, referencedConfig } from "../domain/config-collection.ts";
 import type { ReleaseFacts } from "../domain/facts.ts";
 import type { LedgerEntry } from "../domain/ledger.ts";
+import { workloadOf } from "../domain/serving.ts";
 import { readWorkload } from "../observe/release-state.ts";
 
 const configLabel = "safe-deploy.dev/config";
@@ -24,7 +25,7 @@ export async function collectConfig(kube: Kube, facts: ReleaseFacts, ledger: Led
   }));
   const workload = await readWorkload(kube, facts);
   const templates = [
-    workload.deployment,
+    workloadOf(workload),
     ...workload.replicaSets,
     ...workload.pods.map((pod) => ({ spec: { template: pod } })),
   ];

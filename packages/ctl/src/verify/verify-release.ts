@@ -3,9 +3,17 @@ import { type CheckReport, type CheckSpec, renderText, runChecks } from "@safe-d
 import { shortHash } from "../domain/canonical.ts";
 import { contentId, digestOf } from "../domain/content.ts";
 import { diagnose, type Fault } from "../domain/diagnose.ts";
-import type { ReleaseFacts } from "../domain/facts.ts";
+import { type ReleaseFacts, serviceUnderTest } from "../domain/facts.ts";
 import type { LedgerEntry } from "../domain/ledger.ts";
-import { runningImageId, servesAlone, type WorkloadSnapshot } from "../domain/serving.ts";
+import {
+  noWorkload,
+  presentTemplate,
+  runningImageId,
+  servesAlone,
+  servesBehindItsService,
+  workloadOf,
+  type WorkloadSnapshot,
+} from "../domain/serving.ts";
 import { followWorkload } from "../observe/follow-workload.ts";
 import { collectConfig } from "./collect-config.ts";
 import { untilReachable } from "./reach-service.ts";
@@ -24,6 +32,7 @@ export interface VerifyOptions {
 
 /**
  * Decides whether the release that was just applied is good: its template alone serves, and the declared checks pass.
+ * As the gate of a rollout it judges the version under test, behind the Service that leads to it alone.
  * Writes the verdict into the ledger and, after a pass, deletes the config versions that nothing needs any more.
  * A release that another one replaces meanwhile is not judged at all.
  */
@@ -35,7 +44,7 @@ export async function verifyRelease(
 ): Promise<VerifyOutcome> {
   const deadline = Date.now() + facts.deadlineSeconds * 1000;
   const served = await untilServing(kube, facts, deadline, { signal, say });
-  const template = served.workload.deployment?.spec.template;
+  const template = presentTemplate(served.workload);
   if (served.superseded || template === undefined) {
     return { verdict: "fail", why: served.why ?? "the workload is gone", entry: undefined };
   }
@@ -67,7 +76,8 @@ export async function verifyRelease(
   }
 
   // The checks took time: what serves now must still be this template alone.
-  const after = await untilServing(kube, facts, deadline, { signal, say, template });
+  const asked = workloadOf(served.workload)?.spec.template;
+  const after = await untilServing(kube, facts, deadline, { signal, say, template: asked });
   if (after.why !== undefined) {
     const entry = after.superseded ? undefined : await record("fail", after.why, after.workload);
     return {
@@ -78,7 +88,8 @@ export async function verifyRelease(
       ...(after.fault === undefined ? {} : { fault: after.fault }),
     };
   }
-  const entry = await record("pass", "it alone serves, and every declared check passed", after.workload);
+  const how = serviceUnderTest(facts) === undefined ? "it alone serves" : "all its pods serve";
+  const entry = await record("pass", `${how}, and every declared check passed`, after.workload);
   const collected = await collectConfig(kube, facts, await readLedger(kube, facts.release));
   return { verdict: "pass", entry, collected, checks: report };
 }
@@ -111,17 +122,25 @@ async function untilServing(
   let said = "";
   let since: number | undefined;
   let last: { workload: WorkloadSnapshot; waitingFor: string } | undefined;
-  for await (const { workload, events, now, wakeAt } of followWorkload(kube, facts, { signal: o.signal, deadline })) {
-    if (facts.replaces !== undefined && shortHash(workload.deployment?.spec.template ?? {}) === facts.replaces) {
+  const underTest = serviceUnderTest(facts);
+  const serves = underTest === undefined ? servesAlone : servesBehindItsService;
+  const service = { ...facts.service, name: underTest ?? facts.service.name };
+  for await (const { workload, events, now, wakeAt } of followWorkload(
+    kube,
+    { ...facts, service },
+    { signal: o.signal, deadline },
+  )) {
+    const asked = workloadOf(workload)?.spec.template;
+    if (facts.replaces !== undefined && shortHash(asked ?? {}) === facts.replaces) {
       last = { workload, waitingFor: "the release to be applied" };
       continue;
     }
-    const present = JSON.stringify(workload.deployment?.spec.template);
+    const present = JSON.stringify(asked);
     template ??= present;
     if (present !== template) {
       return { workload, superseded: true, why: "another release was applied meanwhile; this one was not judged" };
     }
-    const serving = servesAlone(workload);
+    const serving = serves(workload);
     if (serving.done) {
       since ??= now;
       if (now >= since + settleMs || o.template !== undefined) return { workload, superseded: false };
@@ -140,7 +159,7 @@ async function untilServing(
     last = { workload, waitingFor: serving.waitingFor };
   }
   return {
-    workload: last?.workload ?? { deployment: undefined, replicaSets: [], pods: [], endpoints: [] },
+    workload: last?.workload ?? noWorkload,
     // A template that was never seen cannot be judged.
     superseded: template === undefined,
     why: `the deadline of ${facts.deadlineSeconds} s passed; still waiting for ${last?.waitingFor ?? "the API server's first answer"}`,

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { parseFacts } from "../../src/domain/facts.ts";
+import { parseFacts, serviceUnderTest } from "../../src/domain/facts.ts";
 import { facts } from "../fixtures/facts.ts";
 
 describe("release.json", () => {
@@ -25,5 +25,24 @@ describe("release.json", () => {
     ["half a file", "JSON", "{"],
   ])("%s is refused: %s", (_what, why, text) => {
     expect(() => parseFacts(text)).toThrow(why);
+  });
+});
+
+describe("the Service under test", () => {
+  const canary = { strategy: "canary", router: "none", canaryService: "myapp-canary", previewService: null } as const;
+  const blueGreen = {
+    strategy: "blueGreen",
+    router: "none",
+    canaryService: null,
+    previewService: "myapp-preview",
+  } as const;
+
+  test.each([
+    [{ rollout: canary, baseUrl: "http://myapp-canary.shop.svc:80" }, "myapp-canary"],
+    [{ rollout: blueGreen, baseUrl: "http://myapp-preview.shop.svc:80" }, "myapp-preview"],
+    [{ rollout: canary, baseUrl: "http://myapp.shop.svc:80" }, undefined],
+    [{ baseUrl: "http://myapp-canary.shop.svc:80" }, undefined],
+  ])("of %j is %j", (parts, service) => {
+    expect(serviceUnderTest(parts)).toBe(service);
   });
 });
