@@ -1,12 +1,13 @@
 import type { Options, Scenario } from "k6/options";
 import { type Defaults, readSettings, type Settings } from "./settings.ts";
 
-export type ScenarioName = "baseline" | "failure" | "spike" | "soak";
+export type ScenarioName = "baseline" | "failure" | "ramp" | "spike" | "soak";
 
 /** What each scenario does when nothing else is asked for. */
 export const DEFAULTS: Record<ScenarioName, Defaults> = {
   baseline: { rate: 50, duration: "30s", paths: "/version" },
   failure: { rate: 50, duration: "30s", paths: "/feature/new" },
+  ramp: { rate: 100, duration: "2m", paths: "/version,/feature/new" },
   spike: { rate: 20, duration: "1m", paths: "/version" },
   soak: { rate: 20, duration: "30m", paths: "/version" },
 };
@@ -21,7 +22,7 @@ export function defineScenario(name: ScenarioName): { settings: Settings; option
   return {
     settings,
     options: {
-      scenarios: { [name]: name === "spike" ? ramping(settings) : constant(settings) },
+      scenarios: { [name]: shapes[name](settings) },
       // The contract: a run that breaks one of these fails.
       thresholds: {
         failed_requests: ["rate<0.01"],
@@ -38,6 +39,14 @@ export function defineScenario(name: ScenarioName): { settings: Settings; option
   };
 }
 
+const shapes: Record<ScenarioName, (settings: Settings) => Scenario> = {
+  baseline: constant,
+  failure: constant,
+  ramp: rising,
+  spike: spiking,
+  soak: constant,
+};
+
 function constant({ rate, durationSeconds }: Settings): Scenario {
   return {
     executor: "constant-arrival-rate",
@@ -47,9 +56,22 @@ function constant({ rate, durationSeconds }: Settings): Scenario {
   };
 }
 
+/** From a tenth of the rate up to the rate in seven tenths of the time, and at the rate for the rest. */
+function rising({ rate, durationSeconds }: Settings): Scenario {
+  return {
+    executor: "ramping-arrival-rate",
+    startRate: Math.max(1, Math.round(rate / 10)),
+    stages: [
+      { target: rate, duration: share(durationSeconds, 0.7) },
+      { target: rate, duration: share(durationSeconds, 0.3) },
+    ],
+    ...virtualUsers(rate),
+  };
+}
+
 /** Three tenths of the time at the rate, three at five times the rate, three at the rate, with steep slopes between. */
-function ramping({ rate, durationSeconds }: Settings): Scenario {
-  const part = (fraction: number): string => `${Math.round(fraction * durationSeconds * 1000)}ms`;
+function spiking({ rate, durationSeconds }: Settings): Scenario {
+  const part = (fraction: number): string => share(durationSeconds, fraction);
   return {
     executor: "ramping-arrival-rate",
     startRate: rate,
@@ -62,6 +84,10 @@ function ramping({ rate, durationSeconds }: Settings): Scenario {
     ],
     ...virtualUsers(rate * SPIKE_FACTOR),
   };
+}
+
+function share(durationSeconds: number, fraction: number): string {
+  return `${Math.round(fraction * durationSeconds * 1000)}ms`;
 }
 
 /**

@@ -7,6 +7,8 @@ export interface Settings {
   durationSeconds: number;
   /** Asked one after the other. */
   paths: string[];
+  /** Sent with every request; `host` is what a router chooses by. */
+  headers: Record<string, string>;
   /** new: a connection per request, spread over the pods as a Service spreads them. reuse: kept connections. */
   connections: "new" | "reuse";
 }
@@ -23,7 +25,7 @@ export interface Defaults {
 type Environment = Record<string, string | undefined>;
 
 /**
- * Reads BASE_URL, RATE, DURATION, PATHS and CONNECTIONS.
+ * Reads BASE_URL, RATE, DURATION, PATHS, HEADERS (one `name: value` a line) and CONNECTIONS.
  * @throws {Error} that lists everything wrong with them.
  */
 export function readSettings(env: Environment, defaults: Defaults): Settings {
@@ -48,6 +50,13 @@ export function readSettings(env: Environment, defaults: Defaults): Settings {
   for (const path of paths.filter((path) => !/^\/[!-~]*$/.test(path))) {
     problems.push(`PATHS holds "${path}"; each path must begin with "/", with commas between them`);
   }
+  const headers: Record<string, string> = {};
+  for (const line of (env.HEADERS ?? "").split("\n").filter((line) => line.trim() !== "")) {
+    const [, name, value] = /^([!#$%&'*+.^_`|~\w-]+):[ \t]*([^\r]*?)[ \t]*$/.exec(line) ?? [];
+    if (name === undefined || value === undefined || value === "") {
+      problems.push(`HEADERS holds "${line}"; each line must be a name and a value, such as host: myapp.example.com`);
+    } else headers[name.toLowerCase()] = value;
+  }
   const connections = env.CONNECTIONS ?? "new";
   if (connections !== "new" && connections !== "reuse") {
     problems.push(`CONNECTIONS is "${connections}"; it must be new or reuse`);
@@ -59,6 +68,7 @@ export function readSettings(env: Environment, defaults: Defaults): Settings {
     rate,
     durationSeconds: durationSeconds as number,
     paths,
+    headers,
     connections: connections as Settings["connections"],
   };
 }

@@ -12,18 +12,21 @@ const unanswered = new Counter("unanswered");
 const failedRequests = new Rate("failed_requests");
 
 /** Fails the run before any load when nothing answers at the target. */
-export function requireTarget({ baseUrl, paths }: Settings): void {
+export function requireTarget({ baseUrl, paths, headers }: Settings): void {
   const url = baseUrl + paths[0];
-  const { status, error } = http.get(url, { timeout: "5s", headers: { "user-agent": "safe-deploy-load/setup" } });
+  const { status, error } = http.get(url, {
+    timeout: "5s",
+    headers: { ...headers, "user-agent": "safe-deploy-load/setup" },
+  });
   if (status === 0) throw new Error(`${NOTHING_ANSWERS} ${url}: ${error}; start the service or correct BASE_URL`);
 }
 
 /** Sends one request and records what came back. */
-export function sendRequest({ baseUrl, paths }: Settings): void {
+export function sendRequest({ baseUrl, paths, headers: sent }: Settings): void {
   const path = paths[scenario.iterationInTest % paths.length];
   const response = http.get(baseUrl + path, {
     timeout: `${REQUEST_TIMEOUT_SECONDS}s`,
-    headers: { "user-agent": "safe-deploy-load" },
+    headers: { "user-agent": "safe-deploy-load", ...sent },
     tags: { name: path! },
   });
   const { status, error, headers, timings } = response;

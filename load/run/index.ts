@@ -9,3 +9,11 @@ export {
   runLoad,
   TargetDownError,
 } from "./run-load.ts";
+export {
+  compareWeight,
+  countByVersion,
+  failuresOf,
+  type Period,
+  type VersionCount,
+  type WeightComparison,
+} from "./versions.ts";

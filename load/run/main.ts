@@ -20,6 +20,7 @@ interface Flags {
   rate?: string;
   duration?: string;
   paths?: string;
+  header: string[];
   connections?: "new" | "reuse";
   out?: string;
 }
@@ -35,6 +36,12 @@ async function main(args: string[]): Promise<number> {
     .option("--rate <n>", "requests per second")
     .option("--duration <time>", "how long, such as 30s or 5m")
     .option("--paths <list>", "paths to ask one after the other, with commas between them")
+    .option(
+      "--header <line>",
+      "sent with every request, such as 'host: myapp.example.com'; may be repeated",
+      (line: string, lines: string[]) => [...lines, line],
+      [],
+    )
     .addOption(
       new Option("--connections <kind>", "a new connection per request, or kept ones").choices(["new", "reuse"]),
     )
@@ -57,7 +64,7 @@ async function main(args: string[]): Promise<number> {
 
 async function runScenario(
   scenario: string,
-  { baseUrl, rate, duration, paths, connections, out }: Flags,
+  { baseUrl, rate, duration, paths, header, connections, out }: Flags,
 ): Promise<number> {
   if (!Object.hasOwn(DEFAULTS, scenario)) {
     throw new LoadUsageError(`there is no scenario "${scenario}"; choose one of ${Object.keys(DEFAULTS).join(", ")}`);
@@ -69,6 +76,7 @@ async function runScenario(
     ...(rate === undefined ? {} : { rate: Number(rate) }),
     ...(duration === undefined ? {} : { duration }),
     ...(paths === undefined ? {} : { paths: paths.split(",") }),
+    ...(header.length === 0 ? {} : { headers: Object.fromEntries(header.map(headerOf)) }),
     ...(connections === undefined ? {} : { connections }),
     onProgress: (progress) => process.stderr.write(`${progressLine(progress)}\n`),
   });
@@ -81,6 +89,11 @@ async function runScenario(
   process.stderr.write(summaryText(result));
   if (result.stopped) return EXIT.interrupted;
   return result.passed ? EXIT.passed : EXIT.failed;
+}
+
+function headerOf(line: string): [string, string] {
+  const [name, value] = line.split(/:(.*)/s);
+  return [name!.trim(), (value ?? "").trim()];
 }
 
 /** A run of half an hour must not end with nowhere to write its result. */
@@ -97,7 +110,7 @@ function progressLine({ elapsedSeconds, requests, failed, dropped, byVersion }: 
 }
 
 function summaryText({ totals, thresholds }: LoadResult): string {
-  const { requests, failed, dropped, byVersion, byStatus, errors, latencyMs } = totals;
+  const { requests, failed, dropped, byVersion, failedByVersion, byStatus, errors, latencyMs } = totals;
   const latency =
     latencyMs === undefined
       ? "no answers"
@@ -105,6 +118,7 @@ function summaryText({ totals, thresholds }: LoadResult): string {
   const lines = [
     `${requests} requests, ${failed} failed, ${dropped} dropped; ${latency}`,
     `versions: ${list(byVersion)}; statuses: ${list(byStatus)}`,
+    ...(failed === 0 ? [] : [`failed by version: ${list(failedByVersion)}`]),
     ...(Object.keys(errors).length === 0 ? [] : [`errors: ${list(errors)}`]),
     ...thresholds.map(({ metric, condition, passed }) => `${passed ? "held  " : "BROKEN"} ${metric} ${condition}`),
   ];

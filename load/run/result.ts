@@ -5,7 +5,9 @@ export interface LoadResult {
   schemaVersion: 1;
   scenario: ScenarioName;
   baseUrl: string;
-  /** Requests per second asked for. */
+  /** Sent with every request, with names in lower case. */
+  headers: Record<string, string>;
+  /** Requests per second asked for, at its highest but for a spike. */
   rate: number;
   /** ISO 8601, UTC. */
   startedAt: string;
@@ -21,6 +23,8 @@ export interface LoadResult {
     dropped: number;
     /** Answers by their x-app-version header; "unknown" where it is missing. */
     byVersion: Record<string, number>;
+    /** Failed requests by the version that answered; "none" where there was no answer. Versions without one are absent. */
+    failedByVersion: Record<string, number>;
     /** Requests by status; "0" stands for no answer. */
     byStatus: Record<string, number>;
     /** Requests without an answer by reason. */
@@ -42,4 +46,9 @@ export interface SeriesPoint {
   version: string;
   status: number;
   count: number;
+}
+
+/** No answer (status 0), or an answer that tells of an error. */
+export function hasFailed(status: number): boolean {
+  return status === 0 || status >= 400;
 }

@@ -5,7 +5,7 @@ import path from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { DEFAULTS, REQUEST_TIMEOUT_SECONDS, type ScenarioName } from "../lib/scenarios.ts";
-import { NOTHING_ANSWERS, readSettings } from "../lib/settings.ts";
+import { NOTHING_ANSWERS, readSettings, type Settings } from "../lib/settings.ts";
 import type { Summary } from "../lib/summary.ts";
 import type { LoadResult } from "./result.ts";
 import { Samples } from "./samples.ts";
@@ -24,6 +24,8 @@ export interface LoadOptions {
   /** Such as "30s". Default: the scenario's. */
   duration?: string;
   paths?: string[];
+  /** Sent with every request. A router chooses by `host`: `{ host: "myapp.example.com" }`. */
+  headers?: Record<string, string>;
   connections?: "new" | "reuse";
   /** The k6 program. Default: the environment variable K6, else k6 on PATH. */
   k6?: string;
@@ -68,15 +70,14 @@ export class LoadError extends Error {
  */
 export function runLoad(options: LoadOptions): Load {
   const env = environmentOf(options);
-  let rate: number;
-  let durationSeconds: number;
+  let settings: Settings;
   try {
-    ({ rate, durationSeconds } = readSettings(env, DEFAULTS[options.scenario]));
+    settings = readSettings(env, DEFAULTS[options.scenario]);
   } catch (error) {
     throw new LoadUsageError((error as Error).message, { cause: error });
   }
   const stop = new AbortController();
-  const result = run(options, { env, rate, durationSeconds }, stop.signal);
+  const result = run(options, env, settings, stop.signal);
   // Who only calls stop() later must not be ended by a rejection that nobody heard of yet.
   result.catch(() => {});
   return {
@@ -90,19 +91,27 @@ export function runLoad(options: LoadOptions): Load {
 
 type Environment = Record<string, string>;
 
-function environmentOf({ baseUrl, rate, duration, paths, connections }: LoadOptions): Environment {
+function environmentOf({ baseUrl, rate, duration, paths, headers, connections }: LoadOptions): Environment {
   return {
     BASE_URL: baseUrl,
     ...(rate === undefined ? {} : { RATE: String(rate) }),
     ...(duration === undefined ? {} : { DURATION: duration }),
     ...(paths === undefined ? {} : { PATHS: paths.join(",") }),
+    ...(headers === undefined ? {} : { HEADERS: lines(headers) }),
     ...(connections === undefined ? {} : { CONNECTIONS: connections }),
   };
 }
 
+function lines(headers: Record<string, string>): string {
+  return Object.entries(headers)
+    .map(([name, value]) => `${name}: ${value}`)
+    .join("\n");
+}
+
 async function run(
   options: LoadOptions,
-  { env, rate, durationSeconds }: { env: Environment; rate: number; durationSeconds: number },
+  env: Environment,
+  { rate, durationSeconds, headers }: Settings,
   stop: AbortSignal,
 ): Promise<LoadResult> {
   const directory = await mkdtemp(path.join(tmpdir(), "safe-deploy-load-"));
@@ -122,6 +131,7 @@ async function run(
       schemaVersion: 1,
       scenario: options.scenario,
       baseUrl: options.baseUrl,
+      headers,
       rate,
       startedAt: startedAt.toISOString(),
       endedAt: new Date().toISOString(),

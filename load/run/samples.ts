@@ -1,4 +1,4 @@
-import type { LoadResult, SeriesPoint } from "./result.ts";
+import { hasFailed, type LoadResult, type SeriesPoint } from "./result.ts";
 
 /** Gathers the samples that k6 writes, one JSON document a line, into totals and a series. */
 export class Samples {
@@ -6,6 +6,7 @@ export class Samples {
   failed = 0;
   dropped = 0;
   readonly byVersion = new Map<string, number>();
+  readonly failedByVersion = new Map<string, number>();
   readonly byStatus = new Map<string, number>();
   readonly errors = new Map<string, number>();
   private readonly latencies: number[] = [];
@@ -22,7 +23,10 @@ export class Samples {
     }
     const { version = "none", status = "0", error } = tags ?? {};
     this.requests++;
-    if (status === "0" || Number(status) >= 400) this.failed++;
+    if (hasFailed(Number(status))) {
+      this.failed++;
+      increment(this.failedByVersion, version);
+    }
     increment(this.byStatus, status);
     if (error !== undefined) increment(this.errors, error);
     if (metric === "answers") {
@@ -42,6 +46,7 @@ export class Samples {
       failed: this.failed,
       dropped: this.dropped,
       byVersion: Object.fromEntries(this.byVersion),
+      failedByVersion: Object.fromEntries(this.failedByVersion),
       byStatus: Object.fromEntries(this.byStatus),
       errors: Object.fromEntries(this.errors),
       ...(this.latencies.length === 0 ? {} : { latencyMs: this.percentiles() }),

@@ -1,5 +1,12 @@
 import { beforeAll, describe, expect, test } from "vitest";
-import { type LoadResult, LoadUsageError, runLoad, TargetDownError } from "../run/index.ts";
+import {
+  compareWeight,
+  countByVersion,
+  type LoadResult,
+  LoadUsageError,
+  runLoad,
+  TargetDownError,
+} from "../run/index.ts";
 import { findK6 } from "./k6.ts";
 import { startTarget } from "./target.ts";
 
@@ -40,6 +47,7 @@ describe("a run", () => {
       failed: (target.answered.get("1 500") ?? 0) + (target.answered.get("2 500") ?? 0),
       dropped: 0,
       byVersion: { 1: 60, 2: answers - 60 },
+      failedByVersion: { 1: target.answered.get("1 500"), 2: target.answered.get("2 500") },
       errors: {},
     });
     const seconds = load.series.map(({ t }) => t);
@@ -81,6 +89,7 @@ describe("a run", () => {
     const load = await runLoad({ scenario: "baseline", baseUrl: target.baseUrl, rate: 20, duration: "4s", k6 }).result;
     expect(load.totals.dropped).toBeGreaterThan(0);
     expect(load.totals.byStatus).toEqual({ 0: target.paths.length - 10, 200: 10 });
+    expect(load.totals.failedByVersion).toEqual({ none: target.paths.length - 10 });
     expect(load.totals.errors).toEqual({ "request timeout": target.paths.length - 10 });
     expect(load.totals.requests + load.totals.dropped).toBeGreaterThanOrEqual(80);
     expect(load.thresholds).toContainEqual({ metric: "dropped_iterations", condition: "count<1", passed: false });
@@ -92,6 +101,46 @@ describe("a run", () => {
     const most = Math.max(...load.series.map(({ count }) => count));
     expect(most).toBeGreaterThan(30);
     expect(load.totals.dropped).toBe(0);
+  });
+
+  test("rises from a tenth of its rate to its rate in a ramp, over the new feature and the rest", async () => {
+    await using target = await startTarget(() => ({ version: "1", status: 200 }));
+    const load = await runLoad({ scenario: "ramp", baseUrl: target.baseUrl, rate: 40, duration: "8s", k6 }).result;
+    const counts = [...Map.groupBy(load.series, ({ t }) => t).values()].map((points) => points[0]!.count);
+    // The first and the last second are not whole.
+    expect(counts[1]).toBeLessThan(30);
+    expect(Math.max(...counts)).toBeGreaterThan(30);
+    // Half of the rate and its tenth on average for seven tenths of the time, and the rate for the rest.
+    expect(load.totals.requests).toBeLessThan(40 * 8);
+    expect(load.totals.dropped).toBe(0);
+    expect(new Set(target.paths)).toEqual(new Set(["/version", "/feature/new"]));
+  });
+
+  test("goes through a router: to the host that it chooses by, counting what each version behind it answered", async () => {
+    // A router that sends every fourth request to the canary, which fails every second one.
+    let routed = 0;
+    await using target = await startTarget((_, request) => {
+      if (request.headers.host !== "myapp.example.com") return { version: "router", status: 404 };
+      const n = routed++;
+      return n % 4 === 3 ? { version: "canary", status: n % 8 === 7 ? 500 : 200 } : { version: "stable", status: 200 };
+    });
+    const load = await runLoad({
+      scenario: "failure",
+      baseUrl: target.baseUrl,
+      rate: 40,
+      duration: "3s",
+      headers: { host: "myapp.example.com", "x-user": "7" },
+      k6,
+    }).result;
+    expect(target.headers).toMatchObject({ host: "myapp.example.com", "x-user": "7" });
+    expect(load.headers).toEqual({ host: "myapp.example.com", "x-user": "7" });
+    const bad = target.answered.get("canary 500") ?? 0;
+    expect(load.totals.failedByVersion).toEqual({ canary: bad });
+    const answers = bad + (target.answered.get("canary 200") ?? 0);
+    expect(countByVersion(load.series)["canary"]).toEqual({ requests: answers, failed: bad });
+    const compared = compareWeight(load.series, { version: "canary", weight: 25 });
+    expect(compared).toMatchObject({ answers: load.totals.requests, ofVersion: answers, agrees: true });
+    expect(compareWeight(load.series, { version: "canary", weight: 75 }).agrees).toBe(false);
   });
 
   test("drives the new feature in the failure scenario", async () => {

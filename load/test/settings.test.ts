@@ -10,14 +10,17 @@ describe("a scenario's settings", () => {
       rate: 50,
       durationSeconds: 30,
       paths: ["/version"],
+      headers: {},
       connections: "new",
     });
     const env = { BASE_URL: "https://a.b/c", RATE: "7", DURATION: "1h2m3s", PATHS: "/a, /b?x=1", CONNECTIONS: "reuse" };
-    expect(readSettings(env, defaults)).toEqual({
+    const headers = { HEADERS: "Host: a.example.com:8080\n\nX-Canary:true" };
+    expect(readSettings({ ...env, ...headers }, defaults)).toEqual({
       baseUrl: "https://a.b/c",
       rate: 7,
       durationSeconds: 3723,
       paths: ["/a", "/b?x=1"],
+      headers: { host: "a.example.com:8080", "x-canary": "true" },
       connections: "reuse",
     });
   });
@@ -36,6 +39,10 @@ describe("a scenario's settings", () => {
     ["DURATION", "25h"],
     ["PATHS", "a"],
     ["PATHS", "/a,"],
+    ["HEADERS", "host"],
+    ["HEADERS", "host:"],
+    ["HEADERS", "ho st: a"],
+    ["HEADERS", "host: a\rx: b"],
     ["CONNECTIONS", "some"],
   ])("are refused with %s=%j", (name, value) => {
     const env = { BASE_URL: "http://a", [name]: value };

@@ -8,15 +8,18 @@ export interface Target extends AsyncDisposable {
   /** The distinct connections that they came over. */
   connections: Set<number | undefined>;
   paths: string[];
+  /** Of the last request. */
+  headers: IncomingMessage["headers"];
 }
 
 /** A service on loopback that counts what it answers; `answer` gives version and status of the n-th request, from 0. */
 export async function startTarget(
-  answer: (n: number) => { version: string; status: number } | "stall",
+  answer: (n: number, request: IncomingMessage) => { version: string; status: number } | "stall",
 ): Promise<Target> {
   const answered = new Map<string, number>();
   const connections = new Set<number | undefined>();
   const paths: string[] = [];
+  let headers: IncomingMessage["headers"] = {};
   let n = 0;
   const server = createServer((request: IncomingMessage, response: ServerResponse) => {
     if (request.headers["user-agent"] === "safe-deploy-load/setup") {
@@ -25,7 +28,8 @@ export async function startTarget(
     }
     connections.add(request.socket.remotePort);
     paths.push(request.url ?? "");
-    const wanted = answer(n++);
+    headers = request.headers;
+    const wanted = answer(n++, request);
     if (wanted === "stall") return;
     const { version, status } = wanted;
     answered.set(`${version} ${status}`, (answered.get(`${version} ${status}`) ?? 0) + 1);
@@ -37,6 +41,9 @@ export async function startTarget(
     answered,
     connections,
     paths,
+    get headers() {
+      return headers;
+    },
     async [Symbol.asyncDispose]() {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
