@@ -1,4 +1,4 @@
-import { formatLimit } from "./format.ts";
+import { formatLimit, formatTime, formatValue, noData } from "./format.ts";
 import type { Report, Role, Traffic, TrafficMetric, Unit } from "./report.ts";
 import { roleWord } from "./words.ts";
 
@@ -28,7 +28,8 @@ export interface Line {
   label: string;
   role: Role;
   values: (number | null)[];
-  query?: string;
+  /** What a look at the line would tell. */
+  summary: string;
 }
 
 export interface LimitLine {
@@ -70,11 +71,15 @@ export function plotsOf(report: Report): Plot[] {
   );
   return metrics.flatMap(({ id, title, unit, views: wanted }) => {
     const views = wanted
-      .map(({ name, metric }) => ({
-        name,
-        lines: linesOf(report, traffic, metric),
-        limits: limitsOf(traffic, metric, unit),
-      }))
+      .map(({ name, metric }): View => {
+        const limits = limitsOf(traffic, metric, unit);
+        const lines = linesOf(report, traffic, metric);
+        return {
+          name,
+          limits,
+          lines: lines.map((line) => ({ ...line, summary: summarize(line.values, traffic.times, limits, unit) })),
+        };
+      })
       .filter(({ lines }) => lines.length > 0);
     if (views.length === 0) return [];
     // What has a limit is what was decided on.
@@ -84,16 +89,30 @@ export function plotsOf(report: Report): Plot[] {
   });
 }
 
-function linesOf({ strategy }: Report, { times, series }: Traffic, metric: TrafficMetric): Line[] {
+function linesOf({ strategy }: Report, { times, series }: Traffic, metric: TrafficMetric): Omit<Line, "summary">[] {
   return series
     .filter((one) => one.metric === metric)
     .toSorted((a, b) => Number(a.role === "new") - Number(b.role === "new"))
-    .map(({ version, role, values, query }) => ({
+    .map(({ version, role, values }) => ({
       label: `${roleWord(role, strategy)} ${version}`,
       role,
       values: times.map((_, index) => values[index] ?? null),
-      ...(query === undefined ? {} : { query }),
     }));
+}
+
+function summarize(values: Line["values"], times: number[], limits: LimitLine[], unit: Unit): string {
+  const known = values.flatMap((value, index) => (value === null ? [] : [{ value, at: times[index] ?? 0 }]));
+  const [first] = known;
+  if (first === undefined) return noData;
+  const highest = known.reduce((most, point) => (point.value > most.value ? point : most), first);
+  const sorted = known.map(({ value }) => value).toSorted((a, b) => a - b);
+  const median = sorted[Math.floor(sorted.length / 2)];
+  const broken = limits.flatMap(({ value: limit, side }) => {
+    const at = known.find(({ value }) => (side === "max" ? value > limit : value < limit))?.at;
+    return at === undefined ? [] : [`first ${side === "max" ? "over" : "under"} the limit at ${formatTime(at)}`];
+  });
+  const extremes = `median ${formatValue(median, unit)}, highest ${formatValue(highest.value, unit)} at ${formatTime(highest.at)}`;
+  return [extremes, ...broken].join("; ");
 }
 
 function limitsOf({ thresholds = [] }: Traffic, metric: TrafficMetric, unit: Unit): LimitLine[] {

@@ -1,6 +1,6 @@
 import { formatTime, formatValue, noData } from "../format.ts";
-import { type Line, type Plot, plotsOf, type View, weightAt } from "../plots.ts";
-import type { Report, Unit } from "../report.ts";
+import { type Plot, plotsOf, weightAt } from "../plots.ts";
+import type { Report } from "../report.ts";
 import { type Html, html } from "./escape.ts";
 
 /** The plots' places, which the page's script fills, each with its numbers in words and as a table; undefined: none. */
@@ -11,7 +11,8 @@ export function renderPlots(report: Report): Html | undefined {
   if (plots.length === 0) return html`<p>${report.traffic.source} had ${noData} about this time.</p>`;
   const hasWeights = (report.weights ?? []).length > 0;
   return html`<p class="muted">
-      Times in UTC. A gap in a line: no data.${hasWeights && " Grey steps: the new version's weight."} Source:
+      Times in UTC. A gap in a line: no
+      data.${hasWeights && " The grey band above each plot: the new version's weight."} Source:
       ${report.traffic.source}.
     </p>
     ${plots.map(renderPlot)}
@@ -29,13 +30,10 @@ export function renderPlots(report: Report): Html | undefined {
 }
 
 function renderPlot(plot: Plot): Html {
-  const { id, title, views } = plot;
+  const { id, title } = plot;
   return html`<figure class="plot">
     <figcaption>
       <h3 id="plot-${id}-title">${title}</h3>
-      <ul class="summary" id="plot-${id}-summary">
-        ${views.flatMap((view) => describe(plot, view)).map((sentence) => html`<li>${sentence}</li>`)}
-      </ul>
     </figcaption>
     <div class="chart" id="plot-${id}" data-plot="${id}">
       <noscript>The plot needs JavaScript; the table below holds the same numbers.</noscript>
@@ -45,31 +43,6 @@ function renderPlot(plot: Plot): Html {
       <div class="scroll" tabindex="0" role="region" aria-labelledby="plot-${id}-title">${plotTable(plot)}</div>
     </details>
   </figure>`;
-}
-
-/** What a look at the plot would tell. */
-function describe({ times, unit }: Plot, { name, lines, limits }: View): string[] {
-  const prefix = name === "" ? "" : `${name}, `;
-  return lines.map((line) => `${prefix}${describeLine(line, times, unit, limits)}`);
-}
-
-function describeLine({ label, values }: Line, times: number[], unit: Unit, limits: View["limits"]): string {
-  const known = values.flatMap((value, index) => (value === null ? [] : [{ value, at: times[index] ?? 0 }]));
-  const [first] = known;
-  if (first === undefined) return `${label}: ${noData}`;
-  const highest = known.reduce((most, point) => (point.value > most.value ? point : most), first);
-  const sorted = known.map(({ value }) => value).toSorted((a, b) => a - b);
-  const median = sorted[Math.floor(sorted.length / 2)] ?? null;
-  const text = `${label}: median ${formatValue(median, unit)}, highest ${formatValue(highest.value, unit)} at ${formatTime(highest.at)}`;
-  const over = limits.flatMap((limit) => {
-    const at = known.find(({ value }) => isBeyond(value, limit))?.at;
-    return at === undefined ? [] : [`not ${limit.label} from ${formatTime(at)}`];
-  });
-  return [text, ...over].join("; ");
-}
-
-function isBeyond(value: number, { value: limit, side }: View["limits"][number]): boolean {
-  return side === "max" ? value > limit : value < limit;
 }
 
 function plotTable({ title, times, views, unit, weights }: Plot): Html {

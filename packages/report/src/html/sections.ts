@@ -83,8 +83,8 @@ function tiles({ figures = {}, verdict, weights = [] }: Report, took: number | u
     const share = requests ? ` (${formatValue(failedRequests / requests, "ratio")})` : "";
     tiles.push(["Failed requests", formatValue(failedRequests), of && of + share]);
   } else if (requests !== undefined) tiles.push(["Requests", formatValue(requests), undefined]);
-  if (weights.length > 0)
-    tiles.push(["Highest weight", `${Math.max(...weights.map(({ weight }) => weight))} %`, "of the traffic"]);
+  const highest = Math.max(0, ...weights.map(({ weight }) => weight));
+  if (highest > 0 && highest < 100) tiles.push(["Highest weight", `${highest} %`, "of the traffic"]);
   if (took !== undefined) tiles.push(["Took", formatDuration(took), undefined]);
   if (verdict.exit !== undefined) tiles.push(["Exit code", String(verdict.exit), verdict.code]);
   return html`<dl class="tiles">
@@ -142,7 +142,7 @@ function decidingMetric(metric: AnalysisMetric): Html {
   const { tone } = phases[phase];
   const shown = measurements.findLast((one) => one.phase === phase) ?? measurements.at(-1);
   return html`<div class="card ${tone}">
-    <h3>${mark(phases[phase])} <code>${name}</code> <span class="muted">decided</span></h3>
+    <h3><code>${name}</code> ${mark(phases[phase])} <span class="muted">the metric that decided</span></h3>
     <p class="reading">
       ${shown !== undefined && html`<strong>${formatValue(shown.value, unit)}</strong>`}
       ${threshold !== undefined && html`<span>asked for: <b>${formatLimit(threshold, unit)}</b></span>`}
@@ -329,52 +329,43 @@ function evidence({ podEvents, logs }: Report): Section | undefined {
   return {
     id: "evidence",
     title: "Evidence",
-    body: html`${podEvents !== undefined && eventTables(podEvents)} ${logs !== undefined && logExcerpts(logs)}`,
+    body: html`${podEvents !== undefined && eventLists(podEvents)} ${logs !== undefined && logExcerpts(logs)}`,
   };
 }
 
-function eventTables(events: PodEvent[]): Html {
+function eventLists(events: PodEvent[]): Html {
   const warnings = events.filter(({ type }) => type === "Warning");
   const normal = events.filter(({ type }) => type === "Normal");
-  return html`<h3>Pod events</h3>
+  return html`<h3>Pod events <span class="muted">times in UTC</span></h3>
     ${
       warnings.length > 0
-        ? eventTable(warnings)
+        ? eventList(warnings)
         : html`<p class="muted">${events.length === 0 ? "No events." : "No warnings."}</p>`
     }
     ${
       normal.length > 0 &&
       html`<details id="normal-events">
         <summary>${normal.length} normal ${normal.length === 1 ? "event" : "events"}</summary>
-        ${eventTable(normal)}
+        ${eventList(normal)}
       </details>`
     }`;
 }
 
-function eventTable(events: PodEvent[]): Html {
-  return html`<table class="events wide">
-    <thead>
-      <tr>
-        <th scope="col">Time</th>
-        <th scope="col">Reason</th>
-        <th scope="col">Message</th>
-      </tr>
-    </thead>
-    <tbody>
-      ${events.map(
-        ({ at, subject, type, reason, message, count = 1 }) =>
-          html`<tr>
-            <td class="time"><time datetime="${at}">${formatTime(at)}</time></td>
-            <th scope="row">
-              ${type === "Warning" && html`<span class="sign bad">!</span> `}${reason}${
-                count > 1 && html` <span class="muted">${count} times</span>`
-              }
-            </th>
-            <td>${message} <span class="muted">${subject}</span></td>
-          </tr>`,
-      )}
-    </tbody>
-  </table>`;
+function eventList(events: PodEvent[]): Html {
+  return html`<ol class="timeline events">
+    ${events.map(
+      ({ at, subject, type, reason, message, count = 1 }) =>
+        html`<li class="${type === "Warning" ? "bad" : "plain"}">
+          <time datetime="${at}">${formatTime(at)}</time>
+          <span class="reason"
+            >${type === "Warning" && html`<span class="sign">!</span> `}${reason}${
+              count > 1 && html` <span class="muted">${count} times</span>`
+            }</span
+          >
+          <span class="text">${message} <span class="muted">${subject}</span></span>
+        </li>`,
+    )}
+  </ol>`;
 }
 
 /** So many lines of a log are shown at once; of longer ones those that matter with two lines around, the whole on demand. */

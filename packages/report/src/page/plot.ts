@@ -4,6 +4,8 @@ import { type Line, type Plot, type View, weightAt } from "../plots.ts";
 
 /** Pixels between the markers of a line, so that they tell it from others and still show its course. */
 const markerDistance = 36;
+/** Of the band that shows the weight, in pixels. */
+const bandHeight = 15;
 const shown = new Map<string, Chart>();
 
 /** Draws the plots into their places, or brings those that are drawn up to date. */
@@ -37,11 +39,12 @@ class Chart {
     // Arrow keys go from one moment to the next, and its values are read aloud: what a slider does.
     this.#canvas.setAttribute("role", "slider");
     this.#canvas.setAttribute("aria-label", `${plot.title}: moment`);
-    this.#canvas.setAttribute("aria-describedby", `plot-${plot.id}-summary`);
+    this.#canvas.setAttribute("aria-describedby", `plot-${plot.id}-key`);
     this.#canvas.setAttribute("aria-valuemin", "1");
     this.#canvas.addEventListener("keydown", (event) => this.#move(event));
     this.#canvas.addEventListener("focus", () => this.#goTo(this.#index()));
     this.#canvas.addEventListener("blur", () => this.#leave());
+    this.#key.id = `plot-${plot.id}-key`;
     const head = element("div", "head");
     head.append(this.#key, this.#choice);
     place.replaceChildren(head, this.#canvas);
@@ -114,8 +117,10 @@ class Chart {
   #buildKey(): void {
     const items = this.#current().lines.map(({ label, role }) => {
       const item = element("li", role);
-      const value = element("b");
-      item.append(sample(role), `${label} `, value);
+      const value = element("span", "value");
+      const name = element("b");
+      name.textContent = label;
+      item.append(sample(role), name, " ", value);
       return { item, value };
     });
     this.#values = items.map(({ value }) => value);
@@ -128,6 +133,7 @@ class Chart {
     const limitValues = limits.map(({ value }) => value);
     return {
       ...this.#size(),
+      padding: [this.#plot.weights.length > 0 ? bandHeight + 6 : 8, 12, 0, 0],
       legend: { show: false },
       cursor: { y: false, drag: { x: false, y: false }, sync: { key: "moment" }, points: { size: 9 } },
       scales: {
@@ -135,7 +141,8 @@ class Chart {
         y: {
           range: (_, min, max) => {
             const top = Math.max(max ?? 0, ...limitValues);
-            return [Math.min(0, min ?? 0), top > 0 ? top * 1.18 : 1];
+            // Room for the names of what happened.
+            return [Math.min(0, min ?? 0), top > 0 ? top * 1.25 : 1];
           },
         },
       },
@@ -228,10 +235,15 @@ class Chart {
     const index = this.#drawn?.cursor.idx ?? undefined;
     const at = index === undefined ? undefined : times[index];
     const texts = lines.map(({ values }) => (index === undefined ? "" : formatValue(values[index], unit)));
-    for (const [line, text] of texts.entries()) if (this.#values[line]) this.#values[line].textContent = text;
+    for (const [line, { summary }] of lines.entries()) {
+      const place = this.#values[line];
+      if (place === undefined) continue;
+      place.textContent = index === undefined ? summary : (texts[line] ?? "");
+      place.classList.toggle("now", index !== undefined);
+    }
     const weight = at === undefined ? undefined : weightAt(weights, at);
     const moment = at === undefined ? "" : `${formatTime(at)}${weight === undefined ? "" : `, weight ${weight} %`}`;
-    this.#moment.textContent = moment;
+    this.#moment.textContent = moment === "" ? "" : `at ${moment}`;
     this.#canvas.setAttribute("aria-valuemax", String(Math.max(1, times.length)));
     this.#canvas.setAttribute("aria-valuenow", String((index ?? times.length - 1) + 1));
     this.#canvas.setAttribute(
@@ -251,27 +263,34 @@ function shapeOf({ unit, views }: Plot): string {
   ]);
 }
 
-/** The new version's share of the traffic as a grey stair behind the lines: the whole height is 100 %. */
+/** The new version's share of the traffic as a band above the plot, filled as high as it is, with the percent in it. */
 function drawWeights(u: uPlot, { weights }: Plot): void {
   const { ctx, bbox } = u;
   const { min, max } = u.scales["x"] ?? {};
-  if (min === undefined || max === undefined) return;
+  if (weights.length === 0 || min === undefined || max === undefined) return;
+  const height = bandHeight * devicePixelRatio;
+  const top = bbox.top - height - 4 * devicePixelRatio;
   ctx.save();
-  ctx.font = font(10 * devicePixelRatio);
-  ctx.textBaseline = "bottom";
+  ctx.font = font(10.5 * devicePixelRatio);
+  ctx.textBaseline = "middle";
+  ctx.textAlign = "right";
+  ctx.fillStyle = colour("muted");
+  ctx.fillText("weight", bbox.left - 6 * devicePixelRatio, top + height / 2);
+  ctx.textAlign = "left";
   for (const [index, [at, weight]] of weights.entries()) {
     const from = u.valToPos(Math.max(at, min), "x", true);
     const to = u.valToPos(Math.min(weights[index + 1]?.[0] ?? max, max), "x", true);
     if (to <= from) continue;
-    const top = bbox.top + bbox.height * (1 - weight / 100);
+    ctx.fillStyle = colour("weight-ground");
+    ctx.fillRect(from, top, to - from, height);
     ctx.fillStyle = colour("weight");
-    ctx.fillRect(from, top, to - from, bbox.top + bbox.height - top);
+    ctx.fillRect(from, top + height * (1 - weight / 100), to - from, (height * weight) / 100);
     ctx.fillStyle = colour("muted");
-    ctx.fillRect(from, top, to - from, devicePixelRatio);
+    ctx.fillRect(from, top, devicePixelRatio, height);
+    ctx.fillStyle = colour("text");
     const text = `${weight} %`;
-    if (to - from < ctx.measureText(text).width + 8 * devicePixelRatio) continue;
-    const inside = top - 14 * devicePixelRatio < bbox.top;
-    ctx.fillText(text, from + 4 * devicePixelRatio, inside ? top + 14 * devicePixelRatio : top - devicePixelRatio);
+    if (to - from > ctx.measureText(text).width + 8 * devicePixelRatio)
+      ctx.fillText(text, from + 5 * devicePixelRatio, top + height / 2);
   }
   ctx.restore();
 }
@@ -283,12 +302,12 @@ function drawLimits(u: uPlot, { limits }: View): void {
   ctx.lineWidth = devicePixelRatio;
   ctx.setLineDash([2 * devicePixelRatio, 3 * devicePixelRatio]);
   ctx.font = font(11 * devicePixelRatio);
-  ctx.textAlign = "right";
+  ctx.textAlign = "left";
   ctx.textBaseline = "bottom";
   for (const { value, label } of limits) {
     const y = Math.round(u.valToPos(value, "y", true)) + 0.5;
     line(ctx, [bbox.left, y], [bbox.left + bbox.width, y]);
-    halo(ctx, label, bbox.left + bbox.width - 4 * devicePixelRatio, y - 2 * devicePixelRatio);
+    halo(ctx, label, bbox.left + 6 * devicePixelRatio, y - 2 * devicePixelRatio);
   }
   ctx.restore();
 }
