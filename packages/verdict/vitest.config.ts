@@ -1,3 +1,4 @@
 import { defineProject } from "../../vitest.shared.ts";
 
-export default defineProject("verdict");
+// Simulations take their time on a machine that has little of it.
+export default defineProject("verdict", { testTimeout: 120_000 });

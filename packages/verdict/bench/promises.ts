@@ -1,5 +1,7 @@
+import { divideAlpha } from "../src/alpha.ts";
+import { expectedComparison, expectedCrossing, expectedDelay } from "../src/expectation.ts";
 import { defaultPolicy, type Policy } from "../src/policy.ts";
-import type { Cell, Phase } from "./cell.ts";
+import type { Cell, Phase } from "../src/simulator/counted-rollouts.ts";
 
 /** The cells in which the promises are simulated. */
 
@@ -101,3 +103,53 @@ export function badCells(policy: Policy): NamedCell[] {
     bad("p1, bursts of 6", { burst: 6, phases: phases(p0 / 5), policy: { ...policy, phi: 6 } }),
   ];
 }
+
+/** A bad version, and what the boundary that ends it costs exactly. */
+export interface CostCell extends Cell {
+  name: string;
+  /** Bad requests since the version is bad, by recursion, looked at after each request: for the absolute test alone. */
+  absolute: number;
+  /** For the comparison with stable alone, had the fault been known. Both must reject, so the larger counts. */
+  comparison: number;
+  /** Seconds from the start to the moment at which it is bad. */
+  turns: number;
+  /** What the looks let through beyond the boundary: half a look's bad requests on average. */
+  perLook: number;
+}
+
+/** Versions at p1 and worse, from the start and from later on, beside stable versions of different health. */
+export function costCells(policy: Policy): CostCell[] {
+  const { p0, p1 } = policy.rules[0]!.absolute!;
+  const hypotheses = { p0, p1 };
+  const { tolerated } = policy.rules[0]!.relative!;
+  const [boundaries] = divideAlpha(policy, base.plan);
+  const cells: CostCell[] = [];
+  for (const p of [p1, 2.5 * p1, 10 * p1, 1]) {
+    for (const stable of [0, p0 / 5, p0 / 2, p0]) {
+      for (const weight of [10, 50]) {
+        for (const turns of [0, 600]) {
+          const boundary = turns === 0 ? boundaries!.sprt : boundaries!.cusum;
+          const absolute =
+            turns === 0 ? expectedCrossing(hypotheses, boundary, p) : expectedDelay(hypotheses, boundary, p);
+          const comparison = expectedComparison({ canary: p, stable, share: weight / 100 }, tolerated, boundary);
+          const before = { from: 0, canary: stable, stable };
+          const from = { from: turns, canary: p, stable };
+          cells.push({
+            ...base,
+            policy,
+            weight,
+            phases: turns === 0 ? [from] : [before, from],
+            name: `${percent(p)} at weight ${weight}, stable ${percent(stable)}${turns === 0 ? "" : ", turned bad"}`,
+            absolute: absolute.bad,
+            comparison: comparison.bad,
+            turns,
+            perLook: (base.requestsPerSecond * base.plan.pollSeconds * weight * p) / 100 / 2,
+          });
+        }
+      }
+    }
+  }
+  return cells;
+}
+
+const percent = (ratio: number) => `${Number((100 * ratio).toPrecision(3))} %`;

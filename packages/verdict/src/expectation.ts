@@ -82,6 +82,29 @@ export function expectedDelay(hypotheses: Hypotheses, boundary: number, p: numbe
   return { requests: one.requests / one.reached, bad: one.bad / one.reached, reached: 1 };
 }
 
+/**
+ * The exact cost of the comparison with stable for a fault that is known beforehand: the canary's bad requests until the
+ * evidence for the true ratio against the tolerated one reaches the boundary. Each bad request of either version is a
+ * trial that falls on the canary with probability theta, against rho_r (see count-mixture.ts). A mixture over ratios
+ * cannot do better, because it does not know the fault.
+ *
+ * @param share the canary's share of the requests, 0 to 1.
+ */
+export function expectedComparison(
+  fault: { canary: number; stable: number; share: number },
+  tolerated: number,
+  boundary: number,
+): Crossing {
+  const canary = fault.share * fault.canary;
+  const stable = (1 - fault.share) * fault.stable;
+  const theta = canary / (canary + stable);
+  const rho = (tolerated * fault.share) / (tolerated * fault.share + 1 - fault.share);
+  // Without a bad request of stable every trial falls on the canary, and one that did not would end the evidence.
+  const p1 = Math.min(theta, 1 - 1e-12);
+  const { requests: trials, bad, reached } = expectedCrossing({ p0: rho, p1 }, boundary, theta);
+  return { requests: (trials * theta) / fault.canary, bad, reached };
+}
+
 function binomialProbabilities(n: number, p: number): Float64Array {
   const result = new Float64Array(n + 1);
   result[0] = 1;

@@ -1,4 +1,5 @@
 export { type Boundaries, divideAlpha } from "./alpha.ts";
+export { askBudget, type BudgetAnswer, type BudgetQuestion, type Cost, type Delay } from "./budget.ts";
 export { type BurstEstimate, estimateBursts } from "./bursts.ts";
 export type { Counters, Increment } from "./counters.ts";
 export {
@@ -13,7 +14,7 @@ export {
   type TestState,
 } from "./counting-test.ts";
 export type { PairedCounts } from "./count-mixture.ts";
-export { type Crossing, expectedCrossing, expectedDelay } from "./expectation.ts";
+export { type Crossing, expectedComparison, expectedCrossing, expectedDelay } from "./expectation.ts";
 export { clopperPearson, type Interval } from "./intervals.ts";
 export { BucketBoundError, countSlower } from "./latency.ts";
 export type { Observation, Sample, Version } from "./observation.ts";

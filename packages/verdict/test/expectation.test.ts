@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { expectedCrossing, expectedDelay } from "../src/expectation.ts";
+import { expectedComparison, expectedCrossing, expectedDelay } from "../src/expectation.ts";
 import { Random } from "../src/random.ts";
 import { divergence, logLikelihoodRatio } from "../src/sprt.ts";
 
@@ -68,4 +68,19 @@ test("a cumulative sum's delay agrees with simulation", () => {
   const mean = sum / runs;
   const error = Math.sqrt((squares / runs - mean ** 2) / runs);
   expect(Math.abs(expectedDelay(hypotheses, boundary, p).requests - mean)).toBeLessThan(4 * error);
+});
+
+test("a comparison with a stable that fails nothing takes ln(1/alpha) over ln(1/rho) bad requests", () => {
+  const boundary = Math.log(2000);
+  // Half of the requests, 1.5 times tolerated: a bad request falls on the canary with probability 0.6 at most.
+  const crossing = expectedComparison({ canary: 0.02, stable: 0, share: 0.5 }, 1.5, boundary);
+  expect(crossing.bad).toBeCloseTo(Math.ceil(boundary / Math.log(1 / 0.6)), 6);
+  expect(crossing.requests).toBeCloseTo(crossing.bad / 0.02, 3);
+});
+
+test("the healthier stable is, the fewer bad requests a comparison takes", () => {
+  const costs = [0.0001, 0.001, 0.005].map(
+    (stable) => expectedComparison({ canary: 0.02, stable, share: 0.1 }, 1.5, Math.log(2000)).bad,
+  );
+  expect(costs).toEqual(costs.toSorted((a, b) => a - b));
 });

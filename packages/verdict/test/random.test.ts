@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { PoissonTable } from "../bench/poisson-table.ts";
+import { PoissonTable } from "../src/simulator/poisson-table.ts";
 import { Random } from "../src/random.ts";
 
 /** Pearson's chi-square against the true probabilities, over cells with at least five expected; mean = cells - 1. */

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { type Cell, play } from "../bench/cell.ts";
+import { type Cell, play } from "../src/simulator/counted-rollouts.ts";
 import { badCells, goodCells } from "../bench/promises.ts";
 import { expectedCrossing } from "../src/expectation.ts";
 import { clopperPearson } from "../src/intervals.ts";

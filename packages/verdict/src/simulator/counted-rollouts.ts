@@ -1,7 +1,7 @@
-import { divideAlpha } from "../src/alpha.ts";
-import { countingTest, type Look, newTestState, rulesOutBad, take } from "../src/counting-test.ts";
-import type { Plan, Policy } from "../src/policy.ts";
-import { Random } from "../src/random.ts";
+import { divideAlpha } from "../alpha.ts";
+import { countingTest, type Look, newTestState, rulesOutBad, take } from "../counting-test.ts";
+import type { Plan, Policy } from "../policy.ts";
+import { Random } from "../random.ts";
 import { PoissonTable } from "./poisson-table.ts";
 
 /** The true ratios of bad requests from a moment on. */
@@ -12,7 +12,7 @@ export interface Phase {
   stable: number;
 }
 
-/** One cell of the grid: many rollouts of the same truth. */
+/** Many rollouts of the same truth, judged by a policy's first rule on counts alone: no pods, no scrapes, no steps. */
 export interface Cell {
   policy: Policy;
   plan: Plan;
@@ -27,6 +27,8 @@ export interface Cell {
   lag: number;
   /** Requests come in bursts of this size, which share their fate. */
   burst: number;
+  /** The version has been good until now: only the test for what turned bad is left. */
+  wasGood?: boolean;
 }
 
 export interface CellResult {
@@ -59,6 +61,7 @@ export function play(cell: Cell, runs: number, seed: number): CellResult {
   };
   for (let run = 0; run < runs; run++) {
     const state = newTestState();
+    state.fromStart.retired = cell.wasGood === true;
     let passed = false;
     let bad = 0;
     for (let i = 0; i < draws.length; i++) {

@@ -1,4 +1,4 @@
-import type { Random } from "../src/random.ts";
+import type { Random } from "../random.ts";
 
 /** Draws Poisson counts of one mean from a table: a guide finds the place, so a draw takes the same short time for any mean. */
 export class PoissonTable {
