@@ -4,7 +4,7 @@ import { shortHash } from "../domain/canonical.ts";
 import { diagnose, diagnoseJob, type Diagnosis, type Fault } from "../domain/diagnose.ts";
 import type { ReleaseFacts } from "../domain/facts.ts";
 import type { Job } from "@safe-deploy/kube";
-import { servesAlone, type WorkloadSnapshot } from "../domain/serving.ts";
+import { noWorkload, servesAlone, workloadOf, type WorkloadSnapshot } from "../domain/serving.ts";
 import { type FollowedWorkload, followWorkload } from "../observe/follow-workload.ts";
 import { podsInOrder, readLedger } from "../observe/release-state.ts";
 import { podLine } from "../ui/pod-line.ts";
@@ -60,7 +60,7 @@ export async function applyAndWatch(context: Context, child: HelmChild, o: Apply
     await helmEnds.catch(() => undefined);
   }
 
-  const workload = last?.workload ?? { deployment: undefined, replicaSets: [], pods: [], endpoints: [] };
+  const workload = last?.workload ?? noWorkload;
   if (fault === undefined && o.signal.aborted) return { outcome: "interrupted" };
   if (fault === undefined && helm?.code === 0) return { outcome: "verified", workload };
   fault ??=
@@ -104,7 +104,7 @@ function awaited(seen: FollowedWorkload, o: ApplyOptions): string {
 }
 
 function templateHash({ workload }: FollowedWorkload): string | undefined {
-  const template = workload.deployment?.spec.template;
+  const template = workloadOf(workload)?.spec.template;
   return template === undefined ? undefined : shortHash(template);
 }
 

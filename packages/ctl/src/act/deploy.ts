@@ -1,29 +1,28 @@
 import { randomUUID } from "node:crypto";
-import { KubeError, type KubeObject } from "@safe-deploy/kube";
+import type { KubeObject } from "@safe-deploy/kube";
 import { loadAll } from "js-yaml";
 import type { Context } from "../context.ts";
 import { shortHash } from "../domain/canonical.ts";
-import { contentId, digestOf } from "../domain/content.ts";
-import type { Fault } from "../domain/diagnose.ts";
+import { digestOf } from "../domain/content.ts";
 import { checksFile, factsFile, parseFacts, type ReleaseFacts } from "../domain/facts.ts";
 import { type LedgerEntry, rollbackTarget, verdictOf } from "../domain/ledger.ts";
 import { type Operation, resumption } from "../domain/operation.ts";
-import { runningImageId } from "../domain/serving.ts";
+import { workloadOf } from "../domain/serving.ts";
 import { CtlError } from "../errors.ts";
 import { ExitCode } from "../exit-codes.ts";
 import { resolveImage } from "../observe/registry.ts";
-import { observeRelease, readLedger, type ReleaseState } from "../observe/release-state.ts";
+import { observeRelease, type ReleaseState } from "../observe/release-state.ts";
 import type { Finding } from "../preflight/finding.ts";
 import { namespaceExists, preflight } from "../preflight/preflight.ts";
 import { liveReport, type OperationReport, reportBase } from "../report/operation-report.ts";
-import { secondsBetween } from "../report/timeline.ts";
-import { recordVerdict } from "../verify/record-verdict.ts";
 import { type Applied, applyAndWatch } from "./apply-and-watch.ts";
 import { clearPending } from "./clear-pending.ts";
+import { type FinishedRollout, finishRollout } from "./finish-rollout.ts";
 import type { ChartInput } from "./helm.ts";
 import { lockRelease, type OperationLock } from "./operation-lock.ts";
 import { isUsable } from "./rollback-target.ts";
-import { refuseMovedTag, removeRelease, restoreTo } from "./restore.ts";
+import { retryAborted } from "./settle-rollout.ts";
+import { finishRestore, takeBack } from "./take-back.ts";
 
 export interface DeployIntent {
   input: Omit<ChartInput, "base">;
@@ -77,48 +76,27 @@ export async function deploy(context: Context, intent: DeployIntent): Promise<Op
     };
     await lock.record(operation);
 
-    const appliedAt = context.timeline.add(`helm upgrade to ${prepared.facts.image}`);
+    const since = context.timeline.add(`helm upgrade to ${prepared.facts.image}`);
     const applied = await apply(context, prepared, operation, { deadline, signal });
     if (applied.outcome === "interrupted") throw interrupted(context, intent, lock);
-    if (applied.outcome === "verified") {
-      const report = await verifiedReport(context, prepared.facts);
-      await lock.finish();
-      return report;
+    const ended =
+      applied.outcome === "failed" ? applied : await finish(context, prepared, operation, { deadline, signal });
+    if (ended.outcome === "failed") {
+      const { facts } = prepared;
+      return await takeBack(context, lock, operation, ended, {
+        facts,
+        since,
+        wanted: intent.rollback,
+        deadline,
+        signal,
+      });
     }
-    context.timeline.add(`failed: ${applied.fault.kind}: ${applied.fault.subject}: ${applied.fault.message}`);
-    const log = await faultLog(context, applied.fault);
-    await recordFailure(context, prepared, operation, applied);
-    const failure = {
-      fault: applied.fault,
-      events: applied.events,
-      ...(log === undefined ? {} : { log }),
-      detectionSeconds: secondsBetween(appliedAt, applied.at),
-    };
-    if (!intent.rollback || operation.backTo === null) {
-      await lock.finish();
-      return failedReport(context, failure, intent.rollback);
-    }
-    const restoring: Operation = {
-      ...operation,
-      restore: {
-        targetNumber: operation.backTo,
-        why: `${applied.fault.kind}: ${applied.fault.subject}: ${applied.fault.message}`,
-        detectedAt: new Date(applied.at).toISOString(),
-      },
-    };
-    await lock.record(restoring);
-    const report = await finishRestore(context, lock, restoring, {
-      deadline: Math.max(deadline, Date.now() + restoreMs),
-      signal,
-    });
-    return { ...report, ...failure };
+    await lock.finish();
+    return ended.report;
   } finally {
     await lock.release();
   }
 }
-
-/** A restore gets this long even when the deploy has used up its deadline, in milliseconds. */
-const restoreMs = 120_000;
 
 /** Renders the release, pins its image, and looks for what would make it fail. Changes nothing. */
 export async function prepareDeploy(context: Context, intent: DeployIntent): Promise<Prepared> {
@@ -160,7 +138,7 @@ export async function prepareDeploy(context: Context, intent: DeployIntent): Pro
 }
 
 function templateOf(state: ReleaseState): Pick<Operation, "fromTemplate"> {
-  const template = state.workload.deployment?.spec.template;
+  const template = workloadOf(state.workload)?.spec.template;
   return template === undefined ? {} : { fromTemplate: shortHash(template) };
 }
 
@@ -173,7 +151,9 @@ export function backTo(state: ReleaseState): LedgerEntry | "remove" | undefined 
   if (!served) return "remove";
   const usable = isUsable(state.helm);
   const live = verdictOf(state.ledger, state.live?.content);
-  if (live?.verdict === "pass" && usable(live)) return live;
+  // An update under way is not what served until now.
+  const isUnderWay = state.rollout !== undefined && !state.rollout.isPromoted;
+  if (live?.verdict === "pass" && !isUnderWay && usable(live)) return live;
   return rollbackTarget(state.ledger, state.live?.content, usable).target;
 }
 
@@ -268,43 +248,17 @@ async function apply(
   });
 }
 
-async function recordFailure(
+/** What Helm has applied is verified, or a rollout of it goes on. */
+async function finish(
   context: Context,
   prepared: Prepared,
   operation: Operation,
-  applied: Applied & { outcome: "failed" },
-): Promise<void> {
-  if (applied.fault.kind === "VerificationFailed") return;
-  const template = applied.workload.deployment?.spec.template;
+  o: { deadline: number; signal: AbortSignal },
+): Promise<FinishedRollout> {
   const { facts } = prepared;
-  // When the API server refused the release, its template never became the workload's: there is no content to judge.
-  if (
-    template === undefined ||
-    template.spec.containers.find(({ name }) => name === facts.container)?.image !== facts.image
-  )
-    return;
-  const digest = digestOf(runningImageId(applied.workload, facts.container)) ?? digestOf(facts.image);
-  const content = contentId(template, digest);
-  if (content === operation.from) return;
-  // The release's own verification may have said so a moment before.
-  const known = verdictOf(await readLedger(context.kube, context.release), content);
-  if (known?.verdict === "fail" && known.helmRevision === facts.revision) return;
-  await recordVerdict(context.kube, facts, {
-    verdict: "fail",
-    why: `${applied.fault.kind}: ${applied.fault.subject}: ${applied.fault.message}`,
-    by: "ctl",
-    image: facts.image,
-    digest,
-    content,
-  });
-}
-
-async function faultLog(context: Context, fault: Fault): Promise<string | undefined> {
-  if (fault.log === undefined) return undefined;
-  const { pod, container, previous } = fault.log;
-  const read = (o: { previous: boolean }) => context.kube.logs(pod, { container, tailLines: 20, ...o });
-  // Between two restarts the last run's log may be "previous" or not yet.
-  return await read({ previous }).catch(() => read({ previous: !previous }).catch(() => undefined));
+  if (facts.workload.kind !== "Rollout") return { outcome: "ended", report: await verifiedReport(context, facts) };
+  await retryAborted(context, facts, operation.fromTemplate);
+  return await finishRollout(context, "deploy", facts, o);
 }
 
 async function verifiedReport(context: Context, facts: ReleaseFacts): Promise<OperationReport> {
@@ -328,78 +282,6 @@ async function verifiedReport(context: Context, facts: ReleaseFacts): Promise<Op
     exit: ExitCode.ok,
     summary: `${context.release} runs ${entry.image}, verified`,
     live: liveReport(entry, state.helm[0]?.version ?? entry.helmRevision),
-  };
-}
-
-async function finishRestore(
-  context: Context,
-  lock: OperationLock,
-  operation: Operation,
-  o: { deadline: number; signal: AbortSignal },
-): Promise<OperationReport> {
-  const restore = operation.restore;
-  if (restore === undefined) throw new Error("nothing to restore");
-  const options = { operation: operation.id, fromRevision: operation.fromRevision, ...o };
-  const detectedAt = Date.parse(restore.detectedAt);
-  try {
-    if (restore.targetNumber === 0) {
-      await removeRelease(context, options);
-      const at = context.timeline.add("removed");
-      await lock.finish();
-      return {
-        ...reportBase(context, "deploy"),
-        result: "removed",
-        exit: ExitCode.restored,
-        code: "CTL_E_FAILED_REMOVED",
-        summary: `the first release of ${context.release} failed and was removed: ${restore.why}`,
-        restoreSeconds: secondsBetween(detectedAt, at),
-      };
-    }
-    const { ledger } = await observeRelease(context.kube, context.release);
-    const target = ledger.find(({ number }) => number === restore.targetNumber);
-    if (target === undefined)
-      throw new CtlError("CTL_E_RESTORE_FAILED", `ledger entry ${restore.targetNumber} is gone`);
-    await refuseMovedTag(context, target);
-    const live = await restoreTo(context, target, options);
-    const at = context.timeline.add(`restored and verified: ${target.image}`);
-    await lock.finish();
-    return {
-      ...reportBase(context, "deploy"),
-      result: "restored",
-      exit: ExitCode.restored,
-      code: "CTL_E_FAILED_RESTORED",
-      summary: `the release failed and ${context.release} is back at ${target.image}, verified: ${restore.why}`,
-      live,
-      restoreSeconds: secondsBetween(detectedAt, at),
-    };
-  } catch (error) {
-    if (!(error instanceof CtlError || error instanceof KubeError) || o.signal.aborted) throw error;
-    context.timeline.add(`not restored: ${error.message}`);
-    return {
-      ...reportBase(context, "deploy"),
-      result: "restoreFailed",
-      exit: ExitCode.notRestored,
-      code: "CTL_E_RESTORE_FAILED",
-      summary: `the release failed (${restore.why}) and could not be restored: ${error.message}`,
-      next: (error instanceof CtlError ? error.next : undefined) ?? "the same command goes on with the restore",
-    };
-  }
-}
-
-function failedReport(
-  context: Context,
-  failure: Pick<OperationReport, "fault" | "log" | "events" | "detectionSeconds">,
-  wanted: boolean,
-): OperationReport {
-  const why = wanted ? "no verified release is there to go back to" : "--no-rollback";
-  return {
-    ...reportBase(context, "deploy"),
-    ...failure,
-    result: "failed",
-    exit: ExitCode.notRestored,
-    code: "CTL_E_FAILED",
-    summary: `the release failed and was left as it is (${why}): ${failure.fault?.kind}: ${failure.fault?.message ?? ""}`,
-    next: wanted ? `ctl deploy ${context.address} --image <one that works>` : `ctl rollback ${context.address}`,
   };
 }
 

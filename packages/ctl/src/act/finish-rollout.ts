@@ -31,6 +31,11 @@ export async function finishRollout(
 ): Promise<FinishedRollout> {
   const followed = await followRollout(context, facts, o);
   if (followed.outcome === "failed") return followed;
+  if (followed.outcome === "interrupted" && !context.signal.aborted) {
+    throw new CtlError("CTL_E_LOCKED", "this ctl lost its Lease on the release and stopped following the rollout", {
+      next: `ctl wait ${context.address}`,
+    });
+  }
   if (followed.outcome === "interrupted") {
     throw new CtlError("CTL_E_INTERRUPTED", "the rollout goes on in the cluster, and nothing here takes it back now", {
       next: `ctl wait ${context.address}; ctl abort ${context.address} sends the traffic back`,

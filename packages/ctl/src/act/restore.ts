@@ -1,4 +1,4 @@
-import { type Deployment, type KubeObject, observe, resources, type Service } from "@safe-deploy/kube";
+import { type Deployment, type KubeObject, observe, resources, type Rollout, type Service } from "@safe-deploy/kube";
 import { loadAll } from "js-yaml";
 import type { Context } from "../context.ts";
 import { shortHash } from "../domain/canonical.ts";
@@ -7,15 +7,24 @@ import type { ReleaseFacts } from "../domain/facts.ts";
 import type { HelmRelease } from "../domain/helm-release.ts";
 import { type LedgerEntry, ledgerLabels } from "../domain/ledger.ts";
 import { differencesFrom } from "../domain/restored.ts";
+import { workloadOf } from "../domain/serving.ts";
 import { CtlError } from "../errors.ts";
 import { followWorkload, hookLabel } from "../observe/follow-workload.ts";
 import { resolveImage } from "../observe/registry.ts";
 import { podLine } from "../ui/pod-line.ts";
-import { factsOf, observeRelease, podsInOrder, readHelmReleases, requireRelease } from "../observe/release-state.ts";
+import {
+  factsOf,
+  observeRelease,
+  podsInOrder,
+  readHelmReleases,
+  requireRelease,
+  workloadResource,
+} from "../observe/release-state.ts";
 import { liveReport, type LiveReport } from "../report/operation-report.ts";
 import { clearPending } from "./clear-pending.ts";
 import { helmWords } from "./helm.ts";
 import { type HookRun, runHook, stopHooks } from "./run-hook.ts";
+import { promoteVerified, routingDifferences } from "./settle-rollout.ts";
 
 export interface RestoreOptions {
   operation: string;
@@ -46,7 +55,7 @@ export async function restoreTo(context: Context, target: LedgerEntry, o: Restor
     );
   }
   const run = isDone(helm[0], wanted, o.fromRevision)
-    ? await verify(context, wanted, o.signal, { revision: helm[0].version, deadline: o.deadline })
+    ? await verifyApplied(context, wanted, { ...o, revision: helm[0].version })
     : await rollBackAndVerify(context, target, wanted, o);
   const live = await compare(context, target, wanted);
   if (!run.succeeded || live.differences.length > 0) {
@@ -60,6 +69,15 @@ export async function restoreTo(context: Context, target: LedgerEntry, o: Restor
     );
   }
   return live.report;
+}
+
+async function verifyApplied(
+  context: Context,
+  wanted: HelmRelease,
+  { revision, deadline, signal }: RestoreOptions & { revision: number },
+): Promise<HookRun> {
+  await promoteVerified(context, requireFacts(context, wanted), { deadline, signal });
+  return await verify(context, wanted, signal, { revision, deadline });
 }
 
 /**
@@ -76,7 +94,7 @@ async function rollBackAndVerify(
   const { newest, facts } = requireRelease(before);
   if (await clearPending(context.kube, newest)) context.timeline.add("ended the Helm operation that was left pending");
   context.timeline.add(`helm rollback to revision ${target.helmRevision} (${target.image}), and its verification`);
-  const replaced = templateHash(before.workload.deployment);
+  const replaced = templateHash(workloadOf(before.workload));
   const release = { revision: newest.version + 1, deadline: o.deadline };
   const inVain = new AbortController();
   const verification = verify(context, wanted, AbortSignal.any([o.signal, inVain.signal]), {
@@ -104,14 +122,23 @@ async function rollBackAndVerify(
     );
   }
   // Where Helm never came to apply the release that failed, the template was the right one all the time.
-  const after = await context.kube.get(resources.Deployment, facts.workload.name);
+  const after = await context.kube.get<Deployment | Rollout>(workloadResource(facts), facts.workload.name);
+  await promoteVerified(context, requireFacts(context, wanted), { deadline: o.deadline, signal: o.signal });
   if (replaced === undefined || templateHash(after) !== replaced) return await verification;
   inVain.abort();
   return await verify(context, wanted, o.signal, release);
 }
 
-function templateHash(deployment: Deployment | undefined): string | undefined {
-  return deployment === undefined ? undefined : shortHash(deployment.spec.template);
+function templateHash(workload: Deployment | Rollout | undefined): string | undefined {
+  return workload === undefined ? undefined : shortHash(workload.spec.template);
+}
+
+function requireFacts(context: Context, wanted: HelmRelease): ReleaseFacts {
+  const facts = factsOf(wanted);
+  if (facts !== undefined) return facts;
+  throw new CtlError("CTL_E_RESTORE_FAILED", `revision ${wanted.version} of "${wanted.name}" does not say what it is`, {
+    next: `ctl history ${context.address}`,
+  });
 }
 
 async function verify(
@@ -120,16 +147,7 @@ async function verify(
   signal: AbortSignal,
   { deadline, ...more }: Pick<ReleaseFacts, "revision" | "replaces"> & { deadline: number },
 ): Promise<HookRun> {
-  const facts = factsOf(wanted);
-  if (facts === undefined) {
-    throw new CtlError(
-      "CTL_E_RESTORE_FAILED",
-      `revision ${wanted.version} of "${wanted.name}" does not say what it is`,
-      {
-        next: `ctl history ${context.address}`,
-      },
-    );
-  }
+  const facts = requireFacts(context, wanted);
   const ended = new AbortController();
   const either = AbortSignal.any([signal, ended.signal]);
   const run = runHook(context.kube, wanted, "verify", {
@@ -241,7 +259,7 @@ async function compare(
   const state = await observeRelease(context.kube, context.release);
   const { facts, newest } = requireRelease(state);
   const service = await context.kube.get(resources.Service, facts.service.name);
-  const template = state.workload.deployment?.spec.template;
+  const template = workloadOf(state.workload)?.spec.template;
   const configMaps = JSON.stringify(template ?? {});
   const live = {
     content: state.live?.content,
@@ -253,7 +271,10 @@ async function compare(
     verdict: state.live?.entry?.verdict,
   };
   return {
-    differences: differencesFrom(target, live, renderedSelector(wanted, facts.service.name)),
+    differences: [
+      ...differencesFrom(target, live, renderedSelector(wanted, facts.service.name)),
+      ...(await routingDifferences(context, facts)),
+    ],
     report: liveReport(target, newest.version),
   };
 }

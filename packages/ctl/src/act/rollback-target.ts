@@ -8,10 +8,13 @@ import { factsOf } from "../observe/release-state.ts";
  * Helm counts from 1 again, while the ledger goes on.
  */
 export function isUsable(helm: readonly HelmRelease[]): (entry: LedgerEntry) => boolean {
+  const kind = helm.map(factsOf).find((facts) => facts !== undefined)?.workload.kind;
   return (entry) => {
     const release = helm.find(({ version }) => version === entry.helmRevision);
     if (release === undefined || isPending(release)) return false;
     const facts = factsOf(release);
+    // Helm would delete the workload of the present kind before that of the other serves.
+    if (kind !== undefined && facts?.workload.kind !== kind) return false;
     return facts?.configMap === entry.configMap && facts.image === entry.image;
   };
 }

@@ -12,6 +12,7 @@ import { recordVerdict } from "../verify/record-verdict.ts";
 import { lockRelease } from "./operation-lock.ts";
 import { isUsable } from "./rollback-target.ts";
 import { refuseMovedTag, restoreTo } from "./restore.ts";
+import { sendTrafficBack } from "./settle-rollout.ts";
 
 export interface RollbackIntent {
   /** A revision of Helm, or the newest verified release that is not live. */
@@ -32,6 +33,7 @@ export async function rollback(context: Context, intent: RollbackIntent): Promis
       left === undefined ? begin(context, state, intent, wanted) : resume(context, state, left);
     await refuseMovedTag(context, target);
     await lock.record(operation);
+    if (left === undefined && state.facts !== undefined) await sendTrafficBack(context, state.facts);
     await markBad(context, state, operation);
 
     const live = await restoreTo(context, target, {
@@ -79,6 +81,12 @@ export function chooseTarget(state: ReleaseState, to: RollbackIntent["to"], addr
     });
   }
   const facts = factsOf(release);
+  if (facts !== undefined && state.facts !== undefined && facts.workload.kind !== state.facts.workload.kind) {
+    const mode = facts.workload.kind === "Rollout" ? "rollout" : "deployment";
+    throw new CtlError("CTL_E_BAD_TARGET", `revision ${to} runs as a ${facts.workload.kind}, what is live does not`, {
+      next: `ctl mode ${mode} ${address}, then the same command`,
+    });
+  }
   const judged = newestFirst(state.ledger).find(
     (entry) => entry.helmRevision === to && entry.configMap === facts?.configMap && entry.image === facts.image,
   );

@@ -1,5 +1,6 @@
 import { resources, type Service } from "@safe-deploy/kube";
 import type { Context } from "../context.ts";
+import { shortHash } from "../domain/canonical.ts";
 import type { ReleaseFacts } from "../domain/facts.ts";
 import { rolloutState } from "../domain/rollout.ts";
 import { hashLabel } from "../domain/rollout-object.ts";
@@ -28,6 +29,19 @@ export async function sendTrafficBack(context: Context, facts: ReleaseFacts): Pr
   if (!planRollback(found.state, true).some((step) => step.do === "abort")) return;
   await patchRollout(context.kube, facts.workload.name, { status: { abort: true } });
   context.timeline.add("aborted: the stable pods take all traffic");
+}
+
+/**
+ * The same template applied again does not begin an aborted update again, but whoever deploys it asks for that.
+ *
+ * @param before hash of the pod template before it was applied.
+ */
+export async function retryAborted(context: Context, facts: ReleaseFacts, before: string | undefined): Promise<void> {
+  const { rollout, state } = await observeRollout(context.kube, facts, context.address);
+  const isSame = before !== undefined && shortHash(rollout.spec.template) === before;
+  if (!isSame || !state.isObserved || state.abort === undefined || state.isPromoted) return;
+  await patchRollout(context.kube, facts.workload.name, { status: { abort: false } });
+  context.timeline.add("the same release was aborted before: beginning it again");
 }
 
 /**

@@ -1,7 +1,9 @@
 import type { GlobalOptions } from "../command-line.ts";
 import { releaseStatus } from "../domain/release-status.ts";
+import { rolloutState } from "../domain/rollout.ts";
+import { type RolloutVerdict, rolloutVerdict } from "../domain/rollout-verdict.ts";
 import { CtlError } from "../errors.ts";
-import { followWorkload } from "../observe/follow-workload.ts";
+import { type FollowedWorkload, followWorkload } from "../observe/follow-workload.ts";
 import { liveContent, observeRelease, readHelmReleases, readLedger, requireRelease } from "../observe/release-state.ts";
 import type { Outcome } from "../output.ts";
 import { connect, timeoutSeconds } from "../run-command.ts";
@@ -16,7 +18,7 @@ export async function runWait(options: GlobalOptions, signal: AbortSignal): Prom
   const { kube, release, address } = await connect(options, signal);
   const { facts } = requireRelease(await observeRelease(kube, release));
   let said = "";
-  for await (const seen of followWorkload(kube, facts, { signal, deadline })) {
+  for await (const seen of followWorkload(kube, facts, { signal, deadline, withAnalyses: true })) {
     const [ledger, helm, held] = await Promise.all([
       readLedger(kube, release),
       readHelmReleases(kube, release),
@@ -25,8 +27,15 @@ export async function runWait(options: GlobalOptions, signal: AbortSignal): Prom
     const newest = helm[0];
     if (newest === undefined) throw new CtlError("CTL_E_NO_RELEASE", `release "${release}" was removed meanwhile`);
     const live = liveContent(seen.workload, facts.container, ledger);
-    const status = releaseStatus({ newest, verdict: live?.entry, workload: seen.workload, operationRuns: held });
-    if (status.state !== "inProgress") return describe(await observeRelease(kube, release), held, address);
+    const rollout = verdictOn(seen);
+    const status = releaseStatus({
+      newest,
+      verdict: live?.entry,
+      workload: seen.workload,
+      rollout,
+      operationRuns: held,
+    });
+    if (status.state !== "inProgress") return describe(await observeRelease(kube, release), held, address, seen.now);
     if (status.why !== said) process.stderr.write(`${status.why}\n`);
     said = status.why;
     seen.wakeAt(seen.now + lookAgainMs);
@@ -35,4 +44,9 @@ export async function runWait(options: GlobalOptions, signal: AbortSignal): Prom
   throw new CtlError("CTL_E_DEADLINE", `the deadline of ${options.timeout} passed; ${said}`, {
     next: `ctl wait ${address} --timeout ${options.timeout}`,
   });
+}
+
+function verdictOn({ workload, analysisRuns, now }: FollowedWorkload): RolloutVerdict | undefined {
+  const { rollout } = workload;
+  return rollout === undefined ? undefined : rolloutVerdict(rolloutState({ ...workload, rollout, analysisRuns }), now);
 }
