@@ -36,7 +36,8 @@ export const faultCases: FaultCase[] = [
   },
   {
     name: "readiness that never comes",
-    more: ["--set-string", "config.FAULT_UNREADY=true"],
+    // How soon it is found is up to the probe: without traffic and without a crash nothing else tells.
+    more: ["--set-string", "config.FAULT_UNREADY=true", "--set", "probes.startup.failureThreshold=8"],
     preflight: false,
     cause: /probe failed/i,
   },
