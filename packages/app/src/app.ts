@@ -9,6 +9,7 @@ import fastify, {
   type FastifyReply,
   type FastifyRequest,
 } from "fastify";
+import { Type } from "typebox";
 import { ExactRate, seedFor } from "./exact-rate.ts";
 import type { Config } from "./config.ts";
 import type { Database } from "./database.ts";
@@ -16,6 +17,7 @@ import { scenarioOf, type FaultDials } from "./faults.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import type { Metrics } from "./metrics.ts";
 import { notes } from "./notes.ts";
+import type { AnsweredRequest } from "./request-line.ts";
 import { PROBE_ROUTES } from "./routes.ts";
 
 /** Milliseconds. `keepAlive` is longer than the idle time of the usual load balancers (60 s), so that they close first. */
@@ -25,9 +27,12 @@ const REQUEST_ID = /^[\w.:/+=-]{1,128}$/;
 const DATABASE_CODES = /^(08|53|57)|^(ECONN|ENOTFOUND|ETIMEDOUT|EHOSTUNREACH|EPIPE)/;
 const SCHEMA_CODES = new Set(["42P01", "42703"]);
 
+const Version = Type.Object({ version: Type.String(), commit: Type.String() });
+
 type Parts = {
   config: Config;
   log: FastifyBaseLogger;
+  logRequest: (request: AnsweredRequest) => void;
   metrics: Metrics;
   faults: FaultDials;
   lifecycle: Lifecycle;
@@ -35,12 +40,13 @@ type Parts = {
 };
 
 /** The service on its main port: routes, request metrics, request log, fault dials. Not listening yet. */
-export async function buildApp({ config, log, metrics, faults, lifecycle, database }: Parts) {
+export async function buildApp({ config, log, logRequest, metrics, faults, lifecycle, database }: Parts) {
   const probes = new Set(PROBE_ROUTES);
   const nextId = requestIds();
 
   const app = fastify({
-    loggerInstance: log,
+    // Not `loggerInstance`: with one, Fastify makes a child logger and two listeners for each request.
+    childLoggerFactory: () => log,
     logController: new LogController({ disableRequestLogging: true }),
     genReqId: nextId,
     connectionTimeout: TIMEOUTS.connection,
@@ -73,33 +79,25 @@ export async function buildApp({ config, log, metrics, faults, lifecycle, databa
     },
   }).withTypeProvider<TypeBoxTypeProvider>();
 
+  // One hook, for each costs every request.
   app.addHook("onRequest", (request, reply, done) => {
     reply.header("x-app-version", config.version);
     reply.header("x-request-id", request.id);
-    done();
-  });
-  app.addHook("onResponse", (request, reply, done) => {
-    const route = request.routeOptions.url ?? "unmatched";
-    if (!probes.has(route)) {
-      const milliseconds = reply.elapsedTime;
-      metrics.record(request.method, route, reply.statusCode, milliseconds / 1000);
-      log.info(
-        { reqId: request.id, method: request.method, url: request.url, status: reply.statusCode, ms: milliseconds },
-        "request",
-      );
-    }
-    done();
-  });
-  // When the response goes out, not when the request came: what was in flight at SIGTERM closes its connection too.
-  app.addHook("onSend", (_request, reply, payload, done) => {
-    if (lifecycle.draining) reply.header("connection", "close");
-    done(null, payload);
-  });
-  app.addHook("preHandler", (request, reply, done) => {
+    const { method } = request;
     const route = request.routeOptions.url;
-    if (!faults.affectsRequests || route === undefined || probes.has(route)) return done();
+    if (route !== undefined && probes.has(route)) return done();
+
+    const arrived = performance.now();
+    reply.raw.on("finish", () => {
+      const milliseconds = performance.now() - arrived;
+      const status = reply.statusCode;
+      metrics.requests.record(method, route ?? "unmatched", status, milliseconds / 1000);
+      logRequest({ id: request.id, method, url: request.url, status, milliseconds });
+    });
+    if (!faults.affectsRequests || route === undefined) return done();
+
     const { latencyMs, sick } = faults.settings;
-    const fails = faults.failsNext(request.method, route);
+    const fails = faults.failsNext(method, route);
     const proceed = () => {
       if (!fails) return done();
       const message = sick ? "the fault dial `sick` is on" : "the fault dial `errors` chose this request";
@@ -108,9 +106,14 @@ export async function buildApp({ config, log, metrics, faults, lifecycle, databa
     if (latencyMs > 0) setTimeout(proceed, latencyMs);
     else proceed();
   });
+  // When the response goes out, not when the request came: what was in flight at SIGTERM closes its connection too.
+  app.addHook("onSend", (_request, reply, payload, done) => {
+    if (lifecycle.draining) reply.header("connection", "close");
+    done(null, payload);
+  });
   app.setErrorHandler<FastifyError>((error, request, reply) => {
     const { status, message } = describeFailure(error);
-    if (status >= 500) request.log.error({ err: error }, "request failed");
+    if (status >= 500) log.error({ reqId: request.id, err: error }, "request failed");
     return reply.code(status).send(failureBody(status, error.code, message));
   });
 
@@ -138,7 +141,10 @@ export async function buildApp({ config, log, metrics, faults, lifecycle, databa
     app.get(path, { schema: { tags: ["probes"] } }, () => ({ status: "ok", version: config.version }));
 
   for (const path of ["/version", "/api/v1/version"])
-    app.get(path, { schema: { tags: ["service"] } }, () => ({ version: config.version, commit: config.commit }));
+    app.get(path, { schema: { tags: ["service"], response: { 200: Version } } }, () => ({
+      version: config.version,
+      commit: config.commit,
+    }));
   app.get("/api/v1/status", { schema: { tags: ["service"] } }, () => ({
     status: unreadyReason() === undefined ? "ok" : "unready",
     version: config.version,
@@ -161,7 +167,7 @@ export async function buildApp({ config, log, metrics, faults, lifecycle, databa
     return reply.type(metrics.registry.contentType).send(text);
   });
   app.get("/metrics.json", { schema: { tags: ["probes"] } }, () => {
-    const { requests, errors, meanLatencyMs } = metrics.totals();
+    const { requests, errors, meanLatencyMs } = metrics.requests.totals();
     return {
       version: config.version,
       scenario: scenarioOf(faults.settings),

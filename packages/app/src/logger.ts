@@ -1,36 +1,56 @@
 import pino, { type Logger } from "pino";
+import { requestLine, type AnsweredRequest } from "./request-line.ts";
 
 const FLUSH_INTERVAL_MS = 200;
-const BUFFER_BYTES = 8192;
-const ERROR_LEVEL = 50;
+/** Characters. */
+const BLOCK_LENGTH = 32 * 1024;
+
+export type Logging = {
+  log: Logger;
+  /** Logs one line of an answered request: at level info, at warn where its status is 5xx. */
+  logRequest: (request: AnsweredRequest) => void;
+  /** Writes what is still held back. */
+  flush: () => void;
+};
 
 /**
- * JSON lines on stdout. Written in blocks, because a system call for each request costs more than the request;
- * errors are written at once, everything else within 200 ms, and `flush` writes what is left before the process ends.
+ * JSON lines on stdout, in the order in which they were logged. The lines of requests are held back and written in
+ * blocks, within 200 ms, because a system call for each costs more than the rest of its log; every other line is
+ * written at once, and `flush` writes what is held before the process ends.
  */
-export function createLogger(level: string, base: Record<string, string>): { log: Logger; flush: () => void } {
-  const destination = pino.destination({ dest: 1, sync: false, minLength: BUFFER_BYTES });
-  let opened = false;
-  destination.once("ready", () => (opened = true));
+export function createLogger(level: string, base: Record<string, string>): Logging {
+  const destination = pino.destination({ dest: 1, sync: true });
+  let held = "";
   const flush = () => {
-    if (opened) destination.flushSync();
+    if (held !== "") destination.write(held);
+    held = "";
   };
+  setInterval(flush, FLUSH_INTERVAL_MS).unref();
+
+  const timestamp = isoTimestamp();
   const log = pino(
     {
       level,
       base,
-      timestamp: isoTimestamp(),
+      timestamp,
       hooks: {
-        logMethod(args, method, level) {
+        logMethod(args, method) {
+          flush();
           method.apply(this, args);
-          if (level >= ERROR_LEVEL) flush();
         },
       },
     },
     destination,
   );
-  setInterval(() => destination.flush(), FLUSH_INTERVAL_MS).unref();
-  return { log, flush };
+  const { info, warn } = log.levels.values;
+  const line = requestLine(base);
+  const logRequest = (request: AnsweredRequest) => {
+    const level = request.status >= 500 ? warn! : info!;
+    if (level < log.levelVal) return;
+    held += line(level, timestamp(), request);
+    if (held.length >= BLOCK_LENGTH) flush();
+  };
+  return { log, logRequest, flush };
 }
 
 // Formatted once for all lines of the same millisecond.

@@ -13,7 +13,7 @@ const EXIT_BAD_CONFIG = 2;
 const SIGNAL_NUMBERS = { SIGTERM: 15, SIGINT: 2 };
 
 const config = configOrExit();
-const { log, flush } = createLogger(config.logLevel, { service: "myapp", version: config.version });
+const { log, logRequest, flush } = createLogger(config.logLevel, { service: "myapp", version: config.version });
 process.on("exit", flush);
 process.on("uncaughtException", (error) => die(error, "uncaught error"));
 
@@ -27,7 +27,7 @@ const database =
   config.databaseUrl === undefined
     ? undefined
     : new Database({ url: config.databaseUrl, log, onSchemaVersion: (version) => metrics.setSchemaVersion(version) });
-const app = await buildApp({ config, log, metrics, faults, lifecycle, database });
+const app = await buildApp({ config, log, logRequest, metrics, faults, lifecycle, database });
 const admin = buildAdmin({ log, version: config.version, faults });
 
 // Before listening: as process 1 of a container a signal without a handler is ignored.
