@@ -1,6 +1,6 @@
 import { formatDate, formatDuration, formatLimit, formatOffset, formatTime, formatValue } from "./format.ts";
-import { visible } from "./html/escape.ts";
 import type { AnalysisMetric, LogExcerpt, Report } from "./report.ts";
+import { visible } from "./visible.ts";
 import {
   changeName,
   changeValue,

@@ -1,5 +1,6 @@
 import { formatLimit, formatTime, formatValue, noData } from "./format.ts";
 import type { Report, Role, Traffic, TrafficMetric, Unit } from "./report.ts";
+import { visible } from "./visible.ts";
 import { roleWord } from "./words.ts";
 
 /** One plot: lines over the common grid of times, with all that is drawn behind and above them. */
@@ -67,7 +68,7 @@ export function plotsOf(report: Report): Plot[] {
   if (traffic === undefined || traffic.times.length === 0) return [];
   const weights = (report.weights ?? []).map(({ at, weight }): [number, number] => [epoch(at), weight]);
   const marks = report.timeline.flatMap(({ at, mark, outcome }) =>
-    mark === undefined ? [] : [{ at: epoch(at), text: mark, bad: outcome === "bad" }],
+    mark === undefined ? [] : [{ at: epoch(at), text: visible(mark), bad: outcome === "bad" }],
   );
   return metrics.flatMap(({ id, title, unit, views: wanted }) => {
     const views = wanted
@@ -94,7 +95,7 @@ function linesOf({ strategy }: Report, { times, series }: Traffic, metric: Traff
     .filter((one) => one.metric === metric)
     .toSorted((a, b) => Number(a.role === "new") - Number(b.role === "new"))
     .map(({ version, role, values }) => ({
-      label: `${roleWord(role, strategy)} ${version}`,
+      label: visible(`${roleWord(role, strategy)} ${version}`),
       role,
       values: times.map((_, index) => values[index] ?? null),
     }));
@@ -124,11 +125,6 @@ function limitsOf({ thresholds = [] }: Traffic, metric: TrafficMetric, unit: Uni
         return value === undefined ? [] : [{ value, side, label: formatLimit({ [side]: value }, unit) }];
       }),
     );
-}
-
-/** The weight that holds at a moment; undefined before the first one. */
-export function weightAt(weights: Plot["weights"], moment: number): number | undefined {
-  return weights.findLast(([at]) => at <= moment)?.[1];
 }
 
 function epoch(at: string): number {

@@ -36,7 +36,8 @@ export async function serveReport({ source, signal, port = 0 }: ServeOptions): P
   if (first.done === true) throw new Error("there is nothing to serve: the source ended without a report");
 
   let report = first.value;
-  let over = false;
+  /** Why nothing will follow: all was told, or the source failed. */
+  let over: Last | undefined;
   const followers = new Set<Follower>();
   const server = createServer((request, response) => {
     const { port } = server.address() as AddressInfo;
@@ -68,19 +69,23 @@ export async function serveReport({ source, signal, port = 0 }: ServeOptions): P
     followers.add(follower);
     response.on("close", () => followers.delete(follower));
     follower.send(report);
-    if (over) void follower.end();
+    if (over !== undefined) void follower.end(over);
   }
 
   async function relay(): Promise<void> {
     try {
-      for (let next = await untilAborted(reports.next(), signal); next !== undefined && next.done !== true;) {
+      let next = await untilAborted(reports.next(), signal);
+      while (next !== undefined && next.done !== true) {
         report = next.value;
         for (const follower of followers) follower.send(report);
         next = await untilAborted(reports.next(), signal);
       }
+      over = "end";
+    } catch (error) {
+      over = "broken";
+      throw error;
     } finally {
-      over = true;
-      await Promise.all([...followers].map((follower) => follower.end()));
+      await Promise.all([...followers].map((follower) => follower.end(over ?? "broken")));
     }
   }
 
@@ -100,6 +105,8 @@ export async function serveReport({ source, signal, port = 0 }: ServeOptions): P
   return { url: `http://${address}:${(server.address() as AddressInfo).port}/`, ended: relay(), closed };
 }
 
+type Last = "end" | "broken";
+
 /** A page that is open. One that reads slowly gets the newest report when it has read what it was sent, not each. */
 class Follower {
   readonly #response: ServerResponse;
@@ -116,11 +123,11 @@ class Follower {
   }
 
   /** Settles when the page has what is the last, or has gone. */
-  async end(): Promise<void> {
+  async end(why: Last): Promise<void> {
     this.#flush();
     await new Promise<void>((resolve) => {
       this.#response.on("close", resolve);
-      this.#response.end("event: end\ndata:\n\n");
+      this.#response.end(`event: ${why}\ndata:\n\n`);
       if (this.#response.destroyed) resolve();
     });
   }

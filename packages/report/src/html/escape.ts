@@ -1,4 +1,4 @@
-import { stripVTControlCharacters } from "node:util";
+import { visible } from "../visible.ts";
 
 /** Text that is HTML already. */
 export class Html {
@@ -27,16 +27,6 @@ const entities: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;
 
 function escape(text: string): string {
   return visible(text).replaceAll(/[&<>"']/g, (character) => entities[character] ?? "");
-}
-
-/**
- * Text of others without the colours of a terminal, and with a sign in place of what would be invisible: control
- * characters, and those that change the direction of writing and so show something else than what is there.
- */
-export function visible(text: string): string {
-  return stripVTControlCharacters(text).replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) =>
-    character === "\t" || character === "\n" ? character : "�",
-  );
 }
 
 /** JSON that can stand inside a <script>: nothing in it ends the element or opens a comment. */

@@ -1,6 +1,7 @@
 import { formatTime, formatValue, noData } from "../format.ts";
-import { type Plot, plotsOf, weightAt } from "../plots.ts";
+import { type Plot, plotsOf } from "../plots.ts";
 import type { Report } from "../report.ts";
+import { weightAt } from "../weight.ts";
 import { type Html, html } from "./escape.ts";
 
 /** The plots' places, which the page's script fills, each with its numbers in words and as a table; undefined: none. */

@@ -15,6 +15,10 @@ export function followServer(): void {
     source.close();
     say("Ended; this is how it ended");
   });
+  source.addEventListener("broken", () => {
+    source.close();
+    say("Nobody watches any longer; this is the last that was known");
+  });
 }
 
 /** Changes what differs and nothing else, so that scroll, focus, selection and what is unfolded stay. */

@@ -1,6 +1,7 @@
 import uPlot from "uplot";
 import { formatTime, formatValue } from "../format.ts";
-import { type Line, type Plot, type View, weightAt } from "../plots.ts";
+import type { Line, Plot, View } from "../plots.ts";
+import { weightAt } from "../weight.ts";
 
 /** Pixels between the markers of a line, so that they tell it from others and still show its course. */
 const markerDistance = 36;
@@ -43,10 +44,10 @@ class Chart {
     this.#canvas.setAttribute("aria-valuemin", "1");
     this.#canvas.addEventListener("keydown", (event) => this.#move(event));
     this.#canvas.addEventListener("focus", () => this.#goTo(this.#index()));
-    this.#canvas.addEventListener("blur", () => this.#leave());
+    this.#canvas.addEventListener("blur", () => this.#goTo(undefined));
     this.#key.id = `plot-${plot.id}-key`;
     const head = element("div", "head");
-    head.append(this.#key, this.#choice);
+    head.append(this.#key, this.#moment, this.#choice);
     place.replaceChildren(head, this.#canvas);
     this.#build();
     new ResizeObserver(() => requestAnimationFrame(() => this.#fit())).observe(place);
@@ -124,7 +125,7 @@ class Chart {
       return { item, value };
     });
     this.#values = items.map(({ value }) => value);
-    this.#key.replaceChildren(...items.map(({ item }) => item), this.#moment);
+    this.#key.replaceChildren(...items.map(({ item }) => item));
   }
 
   #options(): uPlot.Options {
@@ -133,7 +134,7 @@ class Chart {
     const limitValues = limits.map(({ value }) => value);
     return {
       ...this.#size(),
-      padding: [this.#plot.weights.length > 0 ? bandHeight + 6 : 8, 12, 0, 0],
+      padding: [this.#plot.weights.length > 0 ? bandHeight + 9 : 8, 12, 0, 0],
       legend: { show: false },
       cursor: { y: false, drag: { x: false, y: false }, sync: { key: "moment" }, points: { size: 9 } },
       scales: {
@@ -218,14 +219,17 @@ class Chart {
     this.#goTo(target);
   }
 
-  #goTo(index: number): void {
-    const at = this.#plot.times[Math.min(Math.max(index, 0), this.#plot.times.length - 1)];
-    if (at === undefined || this.#drawn === undefined) return;
-    this.#drawn.setCursor({ left: this.#drawn.valToPos(at, "x"), top: 1 });
+  /** In all plots, for they share their times. */
+  #goTo(index: number | undefined): void {
+    const { times } = this.#plot;
+    const at = index === undefined ? undefined : times[Math.min(Math.max(index, 0), times.length - 1)];
+    for (const chart of shown.values()) chart.point(at);
   }
 
-  #leave(): void {
-    this.#drawn?.setCursor({ left: -10, top: -10 });
+  /** Puts the cursor at a moment, or takes it away. */
+  point(at: number | undefined): void {
+    if (at === undefined) this.#drawn?.setCursor({ left: -10, top: -10 });
+    else this.#drawn?.setCursor({ left: this.#drawn.valToPos(at, "x"), top: 1 });
   }
 
   /** Writes the values of the moment beside the lines' names. */
@@ -269,7 +273,7 @@ function drawWeights(u: uPlot, { weights }: Plot): void {
   const { min, max } = u.scales["x"] ?? {};
   if (weights.length === 0 || min === undefined || max === undefined) return;
   const height = bandHeight * devicePixelRatio;
-  const top = bbox.top - height - 4 * devicePixelRatio;
+  const top = bbox.top - height - 7 * devicePixelRatio;
   ctx.save();
   ctx.font = font(10.5 * devicePixelRatio);
   ctx.textBaseline = "middle";
