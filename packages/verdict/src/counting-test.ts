@@ -32,8 +32,8 @@ export interface TestState {
   relativeSums: number[];
   /** The frame that is being filled, and the one before: a window's comparison reaches back into them. */
   frames: { current: PairedCounts & { looks: number }; previous: PairedCounts };
-  /** Since the last change of weight. */
-  gate: { score: number; comparison: number; requests: number; bad: number };
+  /** Since the last change of weight. `setAside`: requests that were not counted; `looksToSkip`: for how much longer. */
+  gate: { score: number; comparison: number; requests: number; bad: number; setAside: number; looksToSkip: number };
   /** Whether stable served at the last look, so that both tests were asked. */
   compared: boolean;
 }
@@ -57,6 +57,14 @@ export interface CountingTest {
 export type FailedBy = "fromStart" | "turnedBad";
 
 const noPairs = (): PairedCounts => ({ canaryRequests: 0, canaryBad: 0, stableRequests: 0, stableBad: 0 });
+const newGate = (): TestState["gate"] => ({
+  score: 0,
+  comparison: 0,
+  requests: 0,
+  bad: 0,
+  setAside: 0,
+  looksToSkip: 0,
+});
 const newWindow = (): Window => ({ score: 0, evidence: noEvidence(), requests: 0, bad: 0 });
 
 export function newTestState(): TestState {
@@ -65,7 +73,7 @@ export function newTestState(): TestState {
     recent: { ...newWindow(), starts: 1 },
     relativeSums: noEvidence(),
     frames: { current: { ...noPairs(), looks: 0 }, previous: noPairs() },
-    gate: { score: 0, comparison: 0, requests: 0, bad: 0 },
+    gate: newGate(),
     compared: true,
   };
 }
@@ -115,7 +123,7 @@ export function take(test: CountingTest, state: TestState, look: Look, stableSer
 
 /** Begins the gate's evidence anew: the weight has changed. */
 export function resetGate(state: TestState): void {
-  state.gate = { score: 0, comparison: 0, requests: 0, bad: 0 };
+  state.gate = newGate();
   state.frames = { current: { ...noPairs(), looks: 0 }, previous: noPairs() };
 }
 
@@ -195,8 +203,23 @@ function takeRelativeOnly(test: CountingTest, state: TestState, look: Look): Fai
   return recent.score >= test.boundaries.cusum ? "turnedBad" : undefined;
 }
 
+/**
+ * A look at which stable itself is bad says nothing good or bad about the new version, and is set aside: else a shared
+ * outage, once over, would keep a good version from passing for long. Which looks those are depends on stable alone, so
+ * a version at p1 or worse still passes with a probability of at most beta. The canary's samples may lag by a frame.
+ */
 function takeGate(test: CountingTest, state: TestState, look: Look, compare: boolean): void {
   const { gate } = state;
+  if (compare && test.rule.absolute !== undefined) {
+    const { stableRequests, stableBad } = look.paired;
+    const ofStable = stableBad * test.perBad + (stableRequests - stableBad) * test.perGood;
+    if (ofStable >= -test.gateBoundary) gate.looksToSkip = test.looksPerFrame + 1;
+    if (gate.looksToSkip > 0) {
+      gate.looksToSkip--;
+      gate.setAside += look.requests;
+      return;
+    }
+  }
   gate.requests += look.requests;
   gate.bad += look.bad;
   gate.score += increment(test, look);

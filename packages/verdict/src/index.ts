@@ -29,5 +29,18 @@ export {
   type Rule,
 } from "./policy.ts";
 export { Random } from "./random.ts";
+export {
+  defaultAssumptions,
+  type MetricValues,
+  type PlanAssumptions,
+  PlanError,
+  planFromValues,
+  type RolloutValues,
+} from "./simulator/plan-from-values.ts";
+export type { Condition, Metric, RolloutPlan, Step } from "./simulator/rollout-plan.ts";
+export * as scenarios from "./simulator/scenario.ts";
+export type { Recording, Scenario } from "./simulator/scenario.ts";
+export { simulate, type Simulation, type Share, type Spread } from "./simulator/simulate.ts";
+export { type Outcome, simulateRollout } from "./simulator/simulate-rollout.ts";
 export { breakEvenRatio, divergence, type Hypotheses, logLikelihoodRatio, requestsToReject } from "./sprt.ts";
 export { type Result, type RuleEvidence, start, type State, step, type Verdict } from "./verdict.ts";

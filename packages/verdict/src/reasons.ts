@@ -43,7 +43,9 @@ export function open(test: CountingTest, state: TestState, missing: number, over
     missing > 0
       ? `at least ${missing} more requests are needed to rule out ${percent(test.rule.absolute!.p1)}`
       : `stable and the new version have too few bad requests to rule out ${number(test.rule.relative?.refused ?? 1)} times stable's share`;
-  const suspicious = suspicion(test, state);
+  const aside =
+    gate.setAside === 0 ? "" : `; ${gate.setAside} more were set aside, because stable was bad at the same time`;
+  const suspicious = aside + suspicion(test, state);
   return overSeconds === undefined
     ? `not decided yet: ${seen}; ${need}${suspicious}`
     : `not decided within ${number(overSeconds)} s: ${seen}; ${need}${suspicious}`;

@@ -1,0 +1,99 @@
+import type { Condition, Metric } from "./rollout-plan.ts";
+
+/** An AnalysisRun as Argo Rollouts 1.10 runs it: `analysis/analysis.go` and `utils/evaluate/evaluate.go`. */
+
+export type Phase = "Successful" | "Failed" | "Inconclusive" | "Error";
+
+/** What a query answered: a number, NaN, nothing (an empty vector), or that it could not be asked. */
+export type Answer = number | "empty" | "unreachable";
+
+/** The counters of one metric in a run. */
+export interface MetricRun {
+  metric: Metric;
+  counted: number;
+  failed: number;
+  inconclusive: number;
+  consecutiveErrors: number;
+  consecutiveSuccesses: number;
+  /** Of the next measurement, in seconds; Infinity when there is none. */
+  nextAt: number;
+  phase: Phase | undefined;
+}
+
+/** An error is measured again after this, whatever the interval, in seconds. */
+const errorRetrySeconds = 10;
+
+export function startRun(metrics: readonly Metric[], at: number): MetricRun[] {
+  return metrics.map((metric) => ({
+    metric,
+    counted: 0,
+    failed: 0,
+    inconclusive: 0,
+    consecutiveErrors: 0,
+    consecutiveSuccesses: 0,
+    nextAt: at + metric.initialDelaySeconds,
+    phase: undefined,
+  }));
+}
+
+/** Takes one measurement, in place. */
+export function measure(run: MetricRun, answer: Answer, at: number): void {
+  const { metric } = run;
+  const outcome = evaluate(metric, answer);
+  run.nextAt = at + (outcome === "Error" ? errorRetrySeconds : metric.intervalSeconds);
+  run.consecutiveErrors = outcome === "Error" ? run.consecutiveErrors + 1 : 0;
+  run.consecutiveSuccesses = outcome === "Successful" ? run.consecutiveSuccesses + 1 : 0;
+  if (outcome !== "Error") run.counted++;
+  if (outcome === "Failed") run.failed++;
+  if (outcome === "Inconclusive") run.inconclusive++;
+  run.phase = assess(run);
+  if (run.phase !== undefined) run.nextAt = Infinity;
+}
+
+/**
+ * Which outcome a measurement has. NaN compares with nothing: a success condition alone fails it, a failure condition
+ * alone passes it. Both conditions false is inconclusive.
+ */
+export function evaluate(metric: Metric, answer: Answer): Phase {
+  if (answer === "unreachable" || !metric.indexed) return "Error";
+  if (answer === "empty" && !metric.guarded) return "Error";
+  const holds = (condition: Condition) => answer !== "empty" && compare(answer, condition);
+  const { success, failure } = metric;
+  if (failure !== undefined && holds(failure)) return "Failed";
+  if (success === undefined) return "Successful";
+  if (holds(success)) return "Successful";
+  return failure === undefined ? "Failed" : "Inconclusive";
+}
+
+/** The phase of a whole run: the worst end of a metric ends it; it is successful when all are. */
+export function phaseOf(runs: readonly MetricRun[]): Phase | undefined {
+  for (const worst of ["Failed", "Error", "Inconclusive"] as const) {
+    if (runs.some(({ phase }) => phase === worst)) return worst;
+  }
+  return runs.every(({ phase }) => phase === "Successful") ? "Successful" : undefined;
+}
+
+/** Within a metric Error wins over Inconclusive, and that over Failed. Errors are not counted towards `count`. */
+function assess({ metric, ...run }: MetricRun): Phase | undefined {
+  if (run.consecutiveErrors > metric.consecutiveErrorLimit) return "Error";
+  if (run.inconclusive > metric.inconclusiveLimit) return "Inconclusive";
+  if (metric.failureLimit >= 0 && run.failed > metric.failureLimit) return "Failed";
+  if (metric.consecutiveSuccessLimit > 0 && run.consecutiveSuccesses >= metric.consecutiveSuccessLimit) {
+    return "Successful";
+  }
+  if (metric.count === 0 || run.counted < metric.count) return undefined;
+  return metric.consecutiveSuccessLimit > 0 ? "Inconclusive" : "Successful";
+}
+
+function compare(value: number, { operator, limit }: Condition): boolean {
+  switch (operator) {
+    case "<":
+      return value < limit;
+    case "<=":
+      return value <= limit;
+    case ">":
+      return value > limit;
+    case ">=":
+      return value >= limit;
+  }
+}

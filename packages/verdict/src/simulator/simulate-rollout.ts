@@ -1,0 +1,244 @@
+import type { Random } from "../random.ts";
+import { type Answer, measure, type MetricRun, type Phase, phaseOf, startRun } from "./argo-analysis.ts";
+import { Judge } from "./judge.ts";
+import { type Metric, type RolloutPlan, shareAt, type Step } from "./rollout-plan.ts";
+import type { Scenario } from "./scenario.ts";
+import { ScrapedCounters } from "./scraped-counters.ts";
+
+/** How one simulated rollout ended. */
+export interface Outcome {
+  end: "promoted" | "aborted" | "paused";
+  /** Until the canary had all requests, or none; or until the rollout stood still. */
+  seconds: number;
+  /** The weight at which it was decided. */
+  weight: number;
+  /** The canary's bad requests until then, and how many more they are than stable's share would have made them. */
+  bad: number;
+  excess: number;
+  /** The new version's bad requests until the horizon, also those of after a promotion, or while it stands still. */
+  badByHorizon: number;
+  why: string;
+}
+
+/** Before the rollout both engines have seen stable for this long, in seconds: the longest window of a preset. */
+const pastSeconds = 300;
+
+/**
+ * Plays one rollout: traffic, scrapes, the controller's steps, its analysis or the sequential verdict, and the time that
+ * a decision takes to reach the router. Random are the requests, their fate, and when in its interval the scrape falls.
+ *
+ * @param horizonSeconds when the watching ends, in seconds.
+ */
+export function simulateRollout(
+  plan: RolloutPlan,
+  scenario: Scenario,
+  random: Random,
+  horizonSeconds: number,
+): Outcome {
+  const rollout = new Rollout(plan, scenario, random, horizonSeconds);
+  return rollout.play();
+}
+
+class Rollout {
+  readonly #plan: RolloutPlan;
+  readonly #scenario: Scenario;
+  readonly #random: Random;
+  readonly #horizon: number;
+  readonly #scraped: ScrapedCounters;
+  readonly #counters = { canary: { requests: 0, bad: 0 }, stable: { requests: 0, bad: 0 } };
+  #now = -pastSeconds;
+  #nextScrape: number;
+  /** What stable would have failed of the canary's requests. */
+  #expectedBad = 0;
+  #share = 0;
+  #weight = 0;
+  #judge: Judge | undefined;
+  /** The background run, once it has begun. */
+  #background: MetricRun[] | undefined;
+  #backgroundPhase: Phase | undefined;
+  #nextAsk = Infinity;
+
+  constructor(plan: RolloutPlan, scenario: Scenario, random: Random, horizonSeconds: number) {
+    this.#plan = plan;
+    this.#scenario = scenario;
+    this.#random = random;
+    this.#horizon = horizonSeconds;
+    this.#scraped = new ScrapedCounters(plan.scrapeSeconds);
+    this.#nextScrape = -pastSeconds + random.uniform() * plan.scrapeSeconds;
+  }
+
+  play(): Outcome {
+    this.#advance(0);
+    if (this.#plan.engine === "sequential") this.#judge = new Judge(this.#plan, this.#horizon, this.#counters.stable);
+    for (const [index, step] of this.#plan.steps.entries()) {
+      if (index >= this.#plan.background.fromStep) this.#startBackground();
+      const ended = this.#take(step);
+      if (ended !== undefined) return ended;
+    }
+    if (this.#weight !== 100) this.#setShare(100);
+    return this.#endAt("promoted", 100, "every step passed");
+  }
+
+  #take(step: Step): Outcome | undefined {
+    if ("setWeight" in step) {
+      const { scaleUp, reconcile } = this.#plan.delay;
+      const broken = this.#watch(this.#now + (this.#weight === 100 ? 0 : scaleUp) + reconcile);
+      if (broken !== undefined) return broken;
+      this.#setShare(step.setWeight);
+      return undefined;
+    }
+    if ("pauseSeconds" in step) {
+      if (step.pauseSeconds === null) return this.#stop("waits for a person to promote");
+      return this.#watch(this.#now + step.pauseSeconds) ?? this.#stopIfInconclusive();
+    }
+    const broken = this.#watch(this.#now + this.#plan.delay.reconcile);
+    if (broken !== undefined) return broken;
+    return this.#judge === undefined ? this.#gateByThresholds(step.analysis) : this.#gateByVerdict(this.#judge);
+  }
+
+  #gateByThresholds(metrics: readonly Metric[]): Outcome | undefined {
+    const runs = startRun(metrics, this.#now);
+    for (;;) {
+      const phase = phaseOf(runs);
+      if (phase === "Inconclusive") return this.#stop("a gate is inconclusive");
+      if (phase === "Failed" || phase === "Error") return this.#abort(`a gate ended ${phase}`);
+      if (phase === "Successful") return this.#watch(this.#now + this.#plan.delay.reconcile);
+      const next = Math.min(...runs.map(({ nextAt }) => nextAt));
+      const broken = this.#watch(next);
+      if (broken !== undefined) return broken;
+      this.#measureDue(runs);
+      if (this.#now >= this.#horizon) return this.#stop("a gate has not ended");
+    }
+  }
+
+  #gateByVerdict(judge: Judge): Outcome | undefined {
+    const { gateSeconds, askSeconds } = this.#plan.sequential;
+    const deadline = this.#now + gateSeconds;
+    for (;;) {
+      const verdict = judge.ask(this.#scraped, this.#now);
+      if (verdict === "fail") return this.#abort("the verdict is fail");
+      if (verdict === "pass") return this.#watch(this.#now + this.#plan.delay.reconcile);
+      if (verdict === "inconclusive" || this.#now >= deadline) return this.#stop("a gate is inconclusive");
+      const broken = this.#watch(this.#now + askSeconds);
+      if (broken !== undefined) return broken;
+    }
+  }
+
+  /** Lets time pass while the background is watched. Ends early when it aborts. */
+  #watch(until: number): Outcome | undefined {
+    for (;;) {
+      const next = Math.min(until, this.#nextBackground());
+      if (next > this.#horizon) {
+        this.#advance(this.#horizon);
+        return this.#stop("the horizon came first");
+      }
+      this.#advance(next);
+      if (this.#nextBackground() <= this.#now) {
+        const why = this.#lookInBackground();
+        if (why !== undefined) return this.#abort(why);
+      } else if (this.#now >= until) return undefined;
+    }
+  }
+
+  #startBackground(): void {
+    const { metrics } = this.#plan.background;
+    // A verdict of fail is asked for all the time, also when the thresholds were judged at gates only.
+    if (this.#judge !== undefined) this.#nextAsk = Math.min(this.#nextAsk, this.#now);
+    else if (metrics.length > 0) this.#background ??= startRun(metrics, this.#now + this.#plan.delay.reconcile);
+  }
+
+  #nextBackground(): number {
+    if (this.#judge !== undefined) return this.#nextAsk;
+    if (this.#background === undefined || this.#backgroundPhase !== undefined) return Infinity;
+    return Math.min(...this.#background.map(({ nextAt }) => nextAt));
+  }
+
+  /** @returns why it aborts. */
+  #lookInBackground(): string | undefined {
+    if (this.#judge !== undefined) {
+      this.#nextAsk = this.#now + this.#plan.sequential.askSeconds;
+      return this.#judge.ask(this.#scraped, this.#now) === "fail" ? "the verdict is fail" : undefined;
+    }
+    this.#measureDue(this.#background!);
+    this.#backgroundPhase = phaseOf(this.#background!);
+    return this.#backgroundPhase === "Failed" || this.#backgroundPhase === "Error"
+      ? `the background analysis ended ${this.#backgroundPhase}`
+      : undefined;
+  }
+
+  #measureDue(runs: readonly MetricRun[]): void {
+    for (const run of runs) {
+      if (run.nextAt <= this.#now && run.phase === undefined) measure(run, this.#ask(run.metric), this.#now);
+    }
+  }
+
+  #ask(metric: Metric): Answer {
+    return this.#inGap(this.#now) ? "unreachable" : this.#scraped.ask(metric, this.#now);
+  }
+
+  /** A pause for inconclusive background analysis shows when the step's own pause is over. */
+  #stopIfInconclusive(): Outcome | undefined {
+    return this.#backgroundPhase === "Inconclusive" ? this.#stop("the background analysis is inconclusive") : undefined;
+  }
+
+  #abort(why: string): Outcome {
+    const weight = this.#weight;
+    this.#advance(this.#now + this.#plan.delay.reconcile + this.#plan.delay.router);
+    this.#setShare(0);
+    return this.#endAt("aborted", weight, why);
+  }
+
+  #stop(why: string): Outcome {
+    return this.#endAt("paused", this.#weight, why);
+  }
+
+  /** What is now is what it cost to decide; the harm goes on until the horizon. */
+  #endAt(end: Outcome["end"], weight: number, why: string): Outcome {
+    const { bad } = this.#counters.canary;
+    const outcome = { end, seconds: this.#now, weight, bad, excess: bad - this.#expectedBad, why };
+    this.#advance(this.#horizon);
+    return { ...outcome, badByHorizon: this.#counters.canary.bad };
+  }
+
+  #setShare(weight: number): void {
+    this.#weight = weight;
+    this.#share = shareAt(this.#plan, weight);
+    this.#judge?.weightChanged();
+  }
+
+  /** Lets requests and scrapes happen until a moment. */
+  #advance(until: number): void {
+    while (this.#nextScrape <= until) {
+      const at = this.#nextScrape;
+      this.#serve(at);
+      this.#nextScrape += this.#plan.scrapeSeconds;
+      if (this.#inGap(at)) continue;
+      this.#scraped.scrape(at, this.#counters);
+      if (at > 0) this.#judge?.look(this.#counters, this.#share < 1);
+    }
+    this.#serve(until);
+  }
+
+  #serve(until: number): void {
+    const seconds = until - this.#now;
+    if (seconds <= 0) return;
+    const middle = this.#now + seconds / 2;
+    this.#now = until;
+    const requests = this.#scenario.requestsPerSecond(middle) * seconds;
+    for (const [version, share] of [
+      ["canary", this.#share],
+      ["stable", 1 - this.#share],
+    ] as const) {
+      if (share === 0) continue;
+      const ratio = this.#scenario[version](middle);
+      if (version === "canary") this.#expectedBad += requests * share * this.#scenario.stable(middle);
+      const bad = this.#random.poisson(requests * share * ratio);
+      this.#counters[version].bad += bad;
+      this.#counters[version].requests += bad + this.#random.poisson(requests * share * (1 - ratio));
+    }
+  }
+
+  #inGap(at: number): boolean {
+    return this.#scenario.gaps.some(({ from, to }) => at >= from && at < to);
+  }
+}
