@@ -191,7 +191,7 @@ export const addons = {
     external: {
       sign: { kind: "pods", labelSelector: "app.kubernetes.io/name=kube-state-metrics" },
       install:
-        "helm upgrade --install kube-state-metrics kube-state-metrics --repo https://prometheus-community.github.io/helm-charts -n kube-system",
+        "helm upgrade --install kube-state-metrics kube-state-metrics --repo https://prometheus-community.github.io/helm-charts -n kube-system --set prometheus.monitor.enabled=true",
     },
   },
   "metrics-server": {
@@ -240,7 +240,7 @@ export const addons = {
     external: {
       sign: { kind: "custom resource", name: "ingressroutes.traefik.io" },
       install:
-        "helm upgrade --install traefik traefik --repo https://traefik.github.io/charts -n traefik --create-namespace",
+        "helm upgrade --install traefik traefik --repo https://traefik.github.io/charts -n traefik --create-namespace --set 'additionalArguments={--providers.providersThrottleDuration=100ms}' --set providers.kubernetesCRD.allowCrossNamespace=true,providers.kubernetesCRD.allowEmptyServices=true --set metrics.prometheus.service.enabled=true,metrics.prometheus.serviceMonitor.enabled=true",
     },
   },
   /** Definitions alone: objects for these routers are accepted and a controller can write to them, but none routes. */
