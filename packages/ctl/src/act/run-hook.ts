@@ -55,10 +55,12 @@ export async function stopHooks(kube: Kube, release: string): Promise<void> {
   await Promise.all(items.map((job) => kube.delete(resources.Job, job.metadata.name, { propagation: "Background" })));
 }
 
+/** Without the routes, which are hooks only because Helm must create them once and never touch them again. */
 function hookObjects(release: HelmRelease): KubeObject[] {
   return [...(release.hooks ?? [])]
     .sort((a, b) => (a.weight ?? 0) - (b.weight ?? 0))
-    .map((hook) => parseYaml(hook.manifest) as KubeObject);
+    .map((hook) => parseYaml(hook.manifest) as KubeObject)
+    .filter((object) => object.metadata.labels?.[hookLabel] !== undefined);
 }
 
 /** None of them needs another one to exist. */
