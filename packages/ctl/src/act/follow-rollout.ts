@@ -5,7 +5,7 @@ import type { ReleaseFacts } from "../domain/facts.ts";
 import { rolloutState, type RolloutState } from "../domain/rollout.ts";
 import { rolloutChanges } from "../domain/rollout-changes.ts";
 import { rolloutVerdict, type RolloutVerdict } from "../domain/rollout-verdict.ts";
-import type { WorkloadSnapshot } from "../domain/serving.ts";
+import { servesAlone, type WorkloadSnapshot } from "../domain/serving.ts";
 import { type FollowedWorkload, followWorkload } from "../observe/follow-workload.ts";
 import { podsInOrder } from "../observe/release-state.ts";
 import { podLine } from "../ui/pod-line.ts";
@@ -64,7 +64,7 @@ export async function followRollout(
       last = { seen, state };
       context.progress.pods(podsInOrder(seen.workload).map(podLine));
 
-      const verdict = rolloutVerdict(state, seen.now);
+      const verdict = verdictOf(state, seen);
       refusedSince = verdict.kind === "invalid" ? (refusedSince ?? seen.now) : undefined;
       const ended = endOf(verdict, seen, { refusedSince });
       if (ended !== undefined) return ended;
@@ -75,6 +75,13 @@ export async function followRollout(
     if (!o.signal.aborted) throw error;
   }
   return o.signal.aborted ? { outcome: "interrupted" } : { outcome: "deadline", waitingFor };
+}
+
+/** The controller's word, and that the Services follow it: the pods before keep their label for a moment. */
+function verdictOf(state: RolloutState, seen: FollowedWorkload): RolloutVerdict {
+  const verdict = rolloutVerdict(state, seen.now);
+  const serving = servesAlone(seen.workload);
+  return verdict.kind === "promoted" && !serving.done ? { kind: "inFlight", why: serving.waitingFor } : verdict;
 }
 
 /** What this look decides; undefined: go on. */
