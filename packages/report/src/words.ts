@@ -94,7 +94,6 @@ export const changed: Record<Change["what"], string> = {
 /** What the field calls the version in this strategy. */
 export function roleWord(role: Role, strategy: Strategy | undefined): string {
   if (strategy?.kind === "canary") return { stable: "stable", new: "canary" }[role];
-  if (strategy?.kind === "blueGreen") return { stable: "active", new: "preview" }[role];
   return { stable: "old", new: "new" }[role];
 }
 

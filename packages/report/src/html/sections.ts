@@ -103,10 +103,10 @@ function why(report: Report): Section | undefined {
   const deciding = analysis.filter((metric) => metric.deciding === true);
   const others = analysis.filter((metric) => metric.deciding !== true);
   if (fault === undefined && analysis.length === 0) return undefined;
-  const { tone } = results[report.verdict.result];
+  const hasReason = fault !== undefined || deciding.length > 0;
   return {
     id: "why",
-    title: tone === "good" ? "Why it may serve" : "Why",
+    title: hasReason ? "Why" : "What was measured",
     body: html`${
       fault !== undefined &&
       html`<div class="card bad">
@@ -119,7 +119,7 @@ function why(report: Report): Section | undefined {
     ${deciding.map(decidingMetric)}
     ${
       others.length > 0 &&
-      html`<h3>${deciding.length > 0 ? "What else was measured" : "What was measured"}</h3>
+      html`${hasReason && html`<h3>What else was measured</h3>`}
         <table class="wide">
           <thead>
             <tr>
