@@ -68,3 +68,45 @@ describe("the notes after an install", () => {
     expect(text).toContain("-n market -l safe-deploy.dev/ledger=shop");
   });
 });
+
+describe("the notes of a rollout", () => {
+  const ingress = { enabled: true, hosts: [{ host: "a.example.com" }] };
+  const gated = { steps: [{ setWeight: 10 }, { analysis: ["errorRatio"] }] };
+  const canary = (values: Values = {}) => ({
+    mode: "rollout",
+    ingress,
+    rollout: { router: "traefik", canary: gated, ...values },
+  });
+  const warnings = async (values: Values) => (await notes(values)).match(/^ {2}- .*/gm);
+
+  test("say that it goes on when Helm has ended, how to follow it, and that Helm's own waiting does not work", async () => {
+    const text = await notes(canary());
+    expect(text).toContain("The Rollout shop-myapp (canary, router traefik) goes on after Helm has ended.");
+    expect(text).toContain("  pnpm ctl wait -n market --release shop");
+    expect(await warnings(canary())).toEqual([expect.stringMatching(/--wait and --rollback-on-failure \(Helm 4\)/)]);
+  });
+
+  test.each<[string, Values, RegExp]>([
+    [
+      "a weight without a gate",
+      canary({ canary: { steps: [{ setWeight: 10 }, { setWeight: 50 }] } }),
+      /without an analysis/,
+    ],
+    ["scaled waits", canary({ waitScale: 0.1 }), /rollout\.waitScale is 0\.1/],
+    ["a hand-over", canary({ handover: true }), /rollout\.handover is true/],
+    [
+      "weights that shift with the autoscaler",
+      { mode: "rollout", autoscaling: { enabled: true } },
+      /rollout\.router is none and autoscaling\.enabled/,
+    ],
+    [
+      "pods that are counted twice",
+      { ...canary(), metrics: { serviceMonitor: { enabled: true } } },
+      /metrics\.annotations and metrics\.serviceMonitor\.enabled/,
+    ],
+  ])("warn of %s", async (_, values, expected) => {
+    const found = await warnings(values);
+    expect(found).toHaveLength(2);
+    expect(found).toContainEqual(expect.stringMatching(expected));
+  });
+});

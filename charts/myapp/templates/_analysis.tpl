@@ -48,7 +48,8 @@ args:
 {{/* A metric with all that is left to defaults, as JSON. Takes root, name and use. */}}
 {{- define "myapp.metric" -}}
 {{- $analysis := .root.Values.analysis -}}
-{{- $own := get $analysis.metrics .name -}}
+{{- /* One that does not exist is refused by the validation, which may come later. */ -}}
+{{- $own := get $analysis.metrics .name | default dict -}}
 {{- $limits := $analysis.limits -}}
 {{- $type := $own.type | default .name -}}
 {{- $forgive := $own.forgive | default 0 -}}
@@ -67,8 +68,6 @@ args:
   {{- $count = 0 -}}
   {{- $passes = 0 -}}
   {{- $delay = hasKey $own "initialDelaySeconds" | ternary $own.initialDelaySeconds $analysis.warmUpSeconds -}}
-  {{- /* Errors beyond those forgiven are evidence, however few the requests. */ -}}
-  {{- if gt (float64 $forgive) 0.0 }}{{ $minRequests = 1 }}{{ end -}}
 {{- else if eq .use "bake" -}}
   {{- $count = add 1 (divf (include "myapp.scaled" (dict "root" .root "seconds" .root.Values.rollout.bake.seconds)) $interval | ceil | int) | max (add 1 $failure) -}}
   {{- $passes = 0 -}}
@@ -84,6 +83,8 @@ args:
   "pass" $own.pass
   "fail" (kindIs "invalid" $own.fail | ternary $own.pass $own.fail)
   "forgive" $forgive
+  "doubt" ($own.doubt | default 0)
+  "failsOnly" (eq .use "background")
   "quantile" $own.quantile
   "minRequests" $minRequests
   "window" (include "myapp.scaled" (dict "root" .root "seconds" ($own.windowSeconds | default $analysis.windowSeconds)) | int | max 10)
@@ -202,18 +203,23 @@ or 0 * sum({{ $names.logLines }}{{ printf "{%s}" $canary }})
 {{- end -}}
 
 {{/*
-A share of bad answers, or of good ones, of which the first `forgive` bad ones are not counted. With at least
-`minRequests` whatever it is; with fewer only when it is bad and something was forgiven. Takes metric, bad and all.
+The share of bad answers, or of good ones, among at least `minRequests`. The first `forgive` bad ones are no evidence
+against a version, however few requests there were; for it to pass, `doubt` more are added. So between failing and
+passing it is measured again: the two bounds of a sequential test. Takes metric, bad and all.
 */}}
 {{- define "myapp.ratioQuery" }}
-{{- $bad := eq (float64 .metric.forgive) 0.0 | ternary (printf "(\n%s\n)" .bad) (printf "clamp_min(\n%s\n- %v, 0)" .bad .metric.forgive) -}}
 {{- $from := .metric.higherIsBetter | ternary "1 - " "" }}
-{{ $from }}{{ $bad }}
-/ ({{ .all }} >= {{ max 1 (int .metric.minRequests) }})
-{{- if and (gt (float64 .metric.forgive) 0.0) (gt (int .metric.minRequests) 1) }}
+{{- if gt (float64 .metric.forgive) 0.0 }}
+{{ $from }}clamp_min(
+{{ .bad }}
+- {{ .metric.forgive }}, 0) / ({{ .all }} > 0){{ if not .metric.failsOnly }} {{ .metric.higherIsBetter | ternary "<" ">=" }} {{ .metric.fail }}
 or
-{{ $from }}{{ $bad }}
-/ ({{ .all }} > 0) {{ .metric.higherIsBetter | ternary "<" ">=" }} {{ .metric.fail }}
+{{- end }}
+{{- end }}
+{{- if not (and .metric.failsOnly (gt (float64 .metric.forgive) 0.0)) }}
+{{ $from }}(
+{{ .bad }}
++ {{ .metric.doubt }}) / ({{ .all }} >= {{ max 1 (int .metric.minRequests) }})
 {{- end }}
 {{- end -}}
 

@@ -30,16 +30,26 @@
 {{- end -}}
 {{- end -}}
 
+{{/*
+What marks the pods of the verified version. Argo Rollouts takes back from the pods of a version that is replaced only
+what it has added itself, and the template says `role: stable` already: the annotation makes it an addition, so that the
+Service leaves old pods as soon as the new version is stable and not when they end.
+*/}}
+{{- define "myapp.stableMetadata" -}}
+labels:
+  role: stable
+annotations:
+  safe-deploy.dev/stable: "true"
+{{- end -}}
+
 {{- define "myapp.canaryStrategy" -}}
 {{- $services := include "myapp.rolloutServices" . | fromJson -}}
 {{- $router := include "myapp.weightRouter" . -}}
 {{- with .Values.rollout.canary -}}
 stableService: {{ $services.stableService }}
 canaryService: {{ $services.canaryService }}
-# The template says stable: a canary's pods are relabelled as long as they are one.
 stableMetadata:
-  labels:
-    role: stable
+  {{- include "myapp.stableMetadata" $ | nindent 2 }}
 canaryMetadata:
   labels:
     role: canary
@@ -102,8 +112,7 @@ activeService: {{ $services.activeService }}
 previewService: {{ $services.previewService }}
 # A new version becomes stable when the analysis after its promotion has passed, not when it is promoted.
 activeMetadata:
-  labels:
-    role: stable
+  {{- include "myapp.stableMetadata" $ | nindent 2 }}
 previewMetadata:
   labels:
     role: canary

@@ -363,8 +363,8 @@ rollout.canary.headerRoute: needs a router that tells requests apart; set rollou
 {{- if eq $weight -1 }}
 rollout.canary.steps: has no setWeight, so the new version would get all the traffic at once; add one
 {{- end }}
-{{- if and .background (ge (int .backgroundFromStep) (len .steps)) }}
-rollout.canary.backgroundFromStep: is {{ .backgroundFromStep }}, but the last step is {{ sub (len .steps) 1 }}
+{{- if and .background (gt (int .backgroundFromStep) (len .steps)) }}
+rollout.canary.backgroundFromStep: is {{ .backgroundFromStep }}, but there are {{ len .steps }} steps; lower it
 {{- end }}
 {{- if and .dynamicStableScale $none }}
 rollout.canary.dynamicStableScale: needs a router; set rollout.router, or leave it out
