@@ -102,6 +102,11 @@ export function buildProgram(runner: Runner, defaultChart: string): Command {
       steering.option("--no-rollback", "leave a release that fails as it is (exit code 6)");
     steering.action(act(async (o, signal) => (await import("./commands/steer.ts")).runSteer(name, o as never, signal)));
   }
+  command("mode <mode>", "run the release as a rollout or as a deployment, without a failed request in between")
+    .addOption(chartOption())
+    .action(
+      act(async (o, signal, args) => (await import("./commands/mode.ts")).runMode(args[0] ?? "", o as never, signal)),
+    );
   command("traffic [url]", "count who answers at the router (default: CTL_URL), and compare with the rollout's weight")
     .option("--requests <number>", "requests to send, and again as many with the header", "100")
     .option("--header <header>", 'also send requests with this header, such as "x-canary: true": all are the canary\'s')

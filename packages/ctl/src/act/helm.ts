@@ -90,12 +90,16 @@ export class Helm {
     return result.stdout;
   }
 
-  /** Installs or upgrades, hooks included, without Helm's own waiting for pods. */
-  upgrade(input: ChartInput, o: { timeoutSeconds: number; operation: string; createNamespace: boolean }): HelmChild {
+  /** Installs or upgrades, hooks included unless told otherwise, without Helm's own waiting for pods. */
+  upgrade(
+    input: ChartInput,
+    o: { timeoutSeconds: number; operation: string; createNamespace?: boolean; noHooks?: boolean },
+  ): HelmChild {
     const args = [
       ...["upgrade", this.#target.release, ...chartArguments(input), "--install", "--reset-values"],
       ...["--history-max", "30", "--timeout", `${o.timeoutSeconds}s`],
-      ...(o.createNamespace ? ["--create-namespace"] : []),
+      ...(o.createNamespace === true ? ["--create-namespace"] : []),
+      ...(o.noHooks === true ? ["--no-hooks"] : []),
     ];
     return this.#start(args, { stdin: valuesStdin(input), operation: o.operation });
   }

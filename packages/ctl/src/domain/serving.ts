@@ -106,6 +106,24 @@ function isStableAlone(s: WorkloadSnapshot, rollout: Rollout): ServingState {
 }
 
 /**
+ * Whether a workload has all its pods behind the main Service, whoever else is there: the state in which another
+ * workload beside it may go.
+ */
+export function servesBeside(s: WorkloadSnapshot): ServingState {
+  const workload = workloadOf(s);
+  if (workload === undefined) return waiting("the workload to exist");
+  const replicaSet = newReplicaSet(s);
+  if (replicaSet === undefined) return waiting("its ReplicaSet");
+  if (s.rollout !== undefined && s.rollout.status?.stableRS !== s.rollout.status?.currentPodHash)
+    return waiting("the rollout to be promoted");
+  const wanted = workload.spec.replicas ?? 1;
+  const own = podsOf(replicaSet, s.pods).filter((pod) => pod.metadata.deletionTimestamp === undefined && isReady(pod));
+  const behind = servingNames(s);
+  const serving = own.filter((pod) => behind.includes(pod.metadata.name)).length;
+  return serving < wanted ? waiting(`${serving} of ${wanted} of its pods to serve`) : { done: true };
+}
+
+/**
  * Whether the present template of a Rollout answers alone behind the Service that the snapshot's endpoints belong to,
  * with all the pods that it is to have by now; promoted or not.
  */
@@ -123,14 +141,19 @@ export function servesBehindItsService(s: WorkloadSnapshot): ServingState {
 
 function takesAllRequests(s: WorkloadSnapshot, fresh: readonly Pod[], wanted: number): ServingState {
   const own = new Set(fresh.map((pod) => pod.metadata.name));
-  const serving = s.endpoints
-    .flatMap((slice) => slice.endpoints ?? [])
-    .filter((endpoint) => endpoint.conditions?.ready !== false)
-    .map((endpoint) => endpoint.targetRef?.name ?? "?");
+  const serving = servingNames(s);
   const others = new Set(serving.filter((name) => !own.has(name)));
   if (others.size > 0) return waiting(`${others.size} old ${others.size === 1 ? "pod" : "pods"} to stop serving`);
   if (wanted > 0 && serving.length === 0) return waiting("the Service to have endpoints");
   return { done: true };
+}
+
+/** Of the pods that take requests from the Service. */
+function servingNames(s: WorkloadSnapshot): string[] {
+  return s.endpoints
+    .flatMap((slice) => slice.endpoints ?? [])
+    .filter((endpoint) => endpoint.conditions?.ready !== false)
+    .map((endpoint) => endpoint.targetRef?.name ?? "?");
 }
 
 export function isReady(pod: Pod): boolean {

@@ -8,7 +8,7 @@ import type { TimelineEntry } from "./timeline.ts";
 /** How an operation on a release ended; the document of `-o json`. */
 export interface OperationReport {
   schemaVersion: 1;
-  kind: "deploy" | "rollback" | "promote" | "abort" | "retry" | "pause" | "resume";
+  kind: "deploy" | "rollback" | "promote" | "abort" | "retry" | "pause" | "resume" | "mode";
   release: string;
   namespace: string;
   result:
