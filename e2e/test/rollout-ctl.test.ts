@@ -1,0 +1,247 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { faultValues, image, release } from "../src/app-release.ts";
+import { parseReport } from "../src/report.ts";
+import { rolloutArguments, routerUrl, type Routing, routing, values } from "../src/rollout-release.ts";
+import type { Ran } from "../src/run.ts";
+import { seededNumbers } from "../src/seed.ts";
+import { World } from "../src/world.ts";
+
+const canaries = "e2e-rollout-canary";
+const colours = "e2e-rollout-blue-green";
+const kills = "e2e-rollout-kills";
+/** A deploy of a canary on the lab takes about this long, in milliseconds. */
+const spanMs = 15_000;
+let world: World;
+
+beforeAll(async () => {
+  world = await World.attach();
+});
+
+afterAll(async () => {
+  for (const namespace of [canaries, colours, kills]) await world?.removeNamespace(namespace);
+});
+
+const words = (ran: Ran) => `${ran.stdout}\n${ran.stderr}`;
+
+async function ctl(namespace: string, ...args: string[]): Promise<Ran> {
+  return await world.ctl([...args, "-n", namespace, "--release", release, "-o", "json"]);
+}
+
+async function deploy(namespace: string, version: string, more: string[] = []): Promise<Ran> {
+  return await world.ctl(rolloutArguments(namespace, version, more));
+}
+
+async function started(namespace: string, more: string[] = []): Promise<Routing> {
+  await world.namespace(namespace);
+  const first = await deploy(namespace, "v1", more);
+  expect(first.code, words(first)).toBe(0);
+  return await routing(world, namespace);
+}
+
+/** Everything goes to one version, which is the one asked for. */
+function expectAlone(found: Routing, version: string): void {
+  expect(found).toMatchObject({ image: image(version), isStable: true, canaryWeight: 0, serving: [image(version)] });
+  for (const [service, hash] of Object.entries(found.services)) expect(hash, service).toBe(found.stable);
+}
+
+describe("a canary", () => {
+  beforeAll(async () => {
+    expectAlone(await started(canaries), "v1");
+  });
+
+  test("that is good goes through its steps, is promoted and verified", async () => {
+    const ran = await deploy(canaries, "v2");
+    expect(ran.code, words(ran)).toBe(0);
+    const report = parseReport(ran);
+    expect(report.result).toBe("verified");
+    const what = report.timeline.map((entry) => entry.what);
+    for (const line of ["20 % of the requests are the canary's", "60 % of the requests are the canary's", "promoted"])
+      expect(what).toContain(line);
+    expectAlone(await routing(world, canaries), "v2");
+    const status = await ctl(canaries, "status");
+    expect(status.code, words(status)).toBe(0);
+  });
+
+  test.each([
+    ["that crashes", ["-f", faultValues("crash")], "v3", /licence file/],
+    ["whose image does not exist", ["--skip-preflight"], "never-built", /never-built/],
+    ["that is never ready", ["--set-string", "config.FAULT_UNREADY=true"], "v3", /probe failed/i],
+    ["that a declared check fails", ["--set-string", "flags.FEATURE_NEW=true"], "v3", /new feature|verified/],
+  ])("%s is taken back: what was there serves, the weights and Services with it", async (_, more, version, cause) => {
+    const before = await routing(world, canaries);
+    const ran = await deploy(canaries, version, more);
+    expect(ran.code, words(ran)).toBe(5);
+    const report = parseReport(ran);
+    expect(report).toMatchObject({
+      result: "restored",
+      live: { image: expect.stringContaining(image("v2")) as string },
+    });
+    expect(`${report.fault?.message}\n${report.log}`).toMatch(cause);
+    const after = await routing(world, canaries);
+    expectAlone(after, "v2");
+    expect(after).toEqual(before);
+  });
+
+  test("that waits for a person says so, splits the requests by its weight, and can be aborted, retried and promoted", async () => {
+    const paused = await deploy(canaries, "v3", values("rollout-waits"));
+    expect(paused.code, words(paused)).toBe(7);
+    expect(parseReport(paused)).toMatchObject({ result: "paused", code: "CTL_E_PAUSED" });
+    for (const command of [["status"], ["wait"], ["get"], ["get", "--watch"]]) {
+      const ran = await ctl(canaries, ...command);
+      expect(ran.code, command.join(" ") + words(ran)).toBe(7);
+    }
+    expect(await routing(world, canaries)).toMatchObject({ canaryWeight: 20, serving: [image("v2")] });
+
+    const host = ["--host", `${canaries}.local`];
+    const split = await ctl(canaries, "traffic", await routerUrl(world), ...host, "--header", "x-canary: true");
+    expect(split.code, words(split)).toBe(0);
+    const { plain, withHeader } = JSON.parse(split.stdout) as Record<
+      string,
+      { counts: { version: string; answers: number }[] }
+    >;
+    expect(plain?.counts.map(({ version }) => version)).toEqual(["v2", "v3"]);
+    expect(withHeader?.counts).toEqual([{ version: "v3", answers: 100, errors: 0 }]);
+
+    for (const _ of ["once", "again"]) {
+      const aborted = await ctl(canaries, "abort");
+      expect(aborted.code, words(aborted)).toBe(0);
+    }
+    expect(await routing(world, canaries)).toMatchObject({ canaryWeight: 0, serving: [image("v2")] });
+    expect((await ctl(canaries, "status")).code).toBe(6);
+    const refused = await ctl(canaries, "promote");
+    expect(refused.code, words(refused)).toBe(3);
+    expect(refused.stdout).toContain("CTL_E_NOT_NOW");
+
+    const retried = await ctl(canaries, "retry");
+    expect(retried.code, words(retried)).toBe(7);
+    const promoted = await ctl(canaries, "promote");
+    expect(promoted.code, words(promoted)).toBe(0);
+    expectAlone(await routing(world, canaries), "v3");
+  });
+
+  test("is promoted in full past every step, and verified all the same; then goes back to the revision named", async () => {
+    const paused = await deploy(canaries, "v1", [...values("rollout-waits"), "--set-string", "config.TRY=full"]);
+    expect(paused.code, words(paused)).toBe(7);
+    const full = await ctl(canaries, "promote", "--full");
+    expect(full.code, words(full)).toBe(0);
+    expect(parseReport(full).result).toBe("verified");
+    expectAlone(await routing(world, canaries), "v1");
+
+    const { revisions } = JSON.parse((await ctl(canaries, "history")).stdout) as {
+      revisions: { revision: number; image: string; verdict: string }[];
+    };
+    const second = revisions.find((one) => one.image.includes(image("v2")) && one.verdict === "pass");
+    const undone = await ctl(canaries, "undo", "--to-revision", String(second?.revision));
+    expect(undone.code, words(undone)).toBe(0);
+    expectAlone(await routing(world, canaries), "v2");
+  });
+
+  test("that is rolled back in the middle leaves nothing of itself", async () => {
+    const before = await routing(world, canaries);
+    expect((await deploy(canaries, "v3", [...values("rollout-waits"), "--set-string", "config.TRY=back"])).code).toBe(
+      7,
+    );
+    const back = await ctl(canaries, "rollback");
+    expect(back.code, words(back)).toBe(0);
+    expect(await routing(world, canaries)).toEqual(before);
+  });
+});
+
+describe("blue-green", () => {
+  beforeAll(async () => {
+    expectAlone(await started(colours, values("blue-green")), "v1");
+  });
+
+  test("that is good is switched to and verified", async () => {
+    const ran = await deploy(colours, "v2", values("blue-green"));
+    expect(ran.code, words(ran)).toBe(0);
+    expectAlone(await routing(world, colours), "v2");
+  });
+
+  test.each([
+    ["before", "crash", false],
+    ["after", "crash-later", true],
+  ])("that crashes %s the switch is taken back", async (_, fault, isSwitched) => {
+    const before = await routing(world, colours);
+    const ran = await deploy(colours, "v3", [...values("blue-green"), "-f", faultValues(fault)]);
+    expect(ran.code, words(ran)).toBe(5);
+    const report = parseReport(ran);
+    expect(report.fault?.kind).toBe("CrashLoop");
+    const switched = report.timeline.some(({ what }) => what === "the active Service leads to the new pods");
+    expect(switched).toBe(isSwitched);
+    expect(await routing(world, colours)).toEqual(before);
+  });
+
+  test("that waits to be promoted is promoted by a person", async () => {
+    const waits = [...values("blue-green"), "--set", "rollout.blueGreen.autoPromotion=false"];
+    const paused = await deploy(colours, "v3", waits);
+    expect(paused.code, words(paused)).toBe(7);
+    expect(await routing(world, colours)).toMatchObject({ serving: [image("v2")] });
+    const promoted = await ctl(colours, "promote");
+    expect(promoted.code, words(promoted)).toBe(0);
+    expectAlone(await routing(world, colours), "v3");
+  });
+});
+
+describe("ctl killed in the middle", () => {
+  const moments = process.env["E2E_FULL"] === "1" ? 5 : 1;
+
+  async function killedAfter(ms: number, args: string[]): Promise<Ran> {
+    let pid: number | undefined;
+    const ran = world.ctl(args, { onStart: (one) => (pid = one) });
+    await Promise.race([delay(ms), ran]);
+    if (pid !== undefined) {
+      try {
+        process.kill(pid, "SIGKILL");
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+      }
+    }
+    return await ran;
+  }
+
+  beforeAll(async () => {
+    await started(kills);
+  });
+
+  test.each(seededNumbers("rollout deploy", moments))(
+    "of a good canary, at %d of its way: the same command finishes it",
+    async (at) => {
+      const args = rolloutArguments(kills, "v2", ["--set-string", `config.AT=${at}`]);
+      const killed = await killedAfter(at * spanMs, args);
+      const again = await world.ctl(args);
+      expect(again.code, `first ended with ${killed.code}\n${words(again)}`).toBe(0);
+      expectAlone(await routing(world, kills), "v2");
+    },
+  );
+
+  test.each(seededNumbers("rollout bad deploy", moments))(
+    "of a bad canary, at %d of its way: the same command restores",
+    async (at) => {
+      const args = rolloutArguments(kills, "v3", ["-f", faultValues("crash"), "--set-string", `config.AT=${at}`]);
+      const before = await routing(world, kills);
+      const killed = await killedAfter(at * spanMs, args);
+      const again = await world.ctl(args);
+      expect(again.code, `first ended with ${killed.code}\n${words(again)}`).toBe(5);
+      expect(await routing(world, kills)).toEqual(before);
+    },
+  );
+
+  test.each(seededNumbers("rollout rollback", moments))(
+    "of a rollback, at %d of its way: the same command finishes it",
+    async (at) => {
+      const waits = [...values("rollout-waits"), "--set-string", `config.AT=back${at}`];
+      const before = await routing(world, kills);
+      expect((await deploy(kills, "v3", waits)).code).toBe(7);
+      const args = ["rollback", "-n", kills, "--release", release, "-o", "json"];
+      const killed = await killedAfter(at * 9_000, args);
+      // A rollback that had ended already is a whole one, and a second would go one further back.
+      if (killed.code !== 0) {
+        const again = await world.ctl(args);
+        expect(again.code, words(again)).toBe(0);
+      }
+      expect(await routing(world, kills)).toEqual(before);
+    },
+  );
+});
