@@ -5,7 +5,7 @@ import { networkInterfaces } from "node:os";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Report, type ReportServer, serveReport } from "../src/index.ts";
-import { startBrowser } from "./browser.ts";
+import { startBrowser, violations } from "./browser.ts";
 import { abortedCanary, pausedCanary } from "./fixtures/reports.ts";
 import { hostile } from "./hostile.ts";
 
@@ -251,6 +251,7 @@ describe("the live page", () => {
     await page.getByText("Ended; this is how it ended").waitFor();
     await served.server.ended;
     expect(await page.locator("h1").innerText()).toContain("Restored");
+    expect(await violations(page)).toEqual([]);
     expect(await page.locator("h2").allInnerTexts()).toContain("What was restored, and how it was verified");
     expect(await page.evaluate(() => document.activeElement?.getAttribute("aria-label"))).toBe("Error ratio: moment");
     expect(complaints).toEqual([]);

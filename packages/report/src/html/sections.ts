@@ -175,7 +175,7 @@ function measurementList(measurements: Measurement[], unit: AnalysisMetric["unit
   </ol>`;
 }
 
-function metricRow(metric: AnalysisMetric): Html {
+function metricRow(metric: AnalysisMetric, index: number): Html {
   const { name, phase, unit, threshold, condition, query, provider, message, measurements = [] } = metric;
   const last = measurements.at(-1);
   return html`<tr>
@@ -183,7 +183,7 @@ function metricRow(metric: AnalysisMetric): Html {
       <code>${name}</code>
       ${
         (query !== undefined || measurements.length > 1) &&
-        html`<details id="metric-${name}">
+        html`<details id="metric-${index}">
           <summary>${measurements.length > 1 ? `${measurements.length} measurements` : "query"}</summary>
           ${measurements.length > 1 && measurementList(measurements, unit)}
           ${query !== undefined && html`<pre class="query"><code>${query}</code></pre>`}
@@ -288,10 +288,12 @@ function timeline({ timeline, strategy, startedAt }: Report): Section {
         html`<h3>Steps</h3>
           <ol class="steps">
             ${steps.map(
-              ({ text, state }) =>
+              ({ text, state, startedAt: from }) =>
                 html`<li class="${state}">
                   <span aria-hidden="true">${stepStates[state].sign}</span> ${text}
-                  <span class="state">${stepStates[state].word}</span>
+                  <span class="state"
+                    >${stepStates[state].word}${from !== undefined && html` ${formatOffset(from, startedAt)}`}</span
+                  >
                 </li>`,
             )}
           </ol>
