@@ -218,7 +218,11 @@ describe("the bounds of the error ratio keep what values.yaml promises:", () => 
 
   test("and the query has them", async () => {
     const text = query(await metric("errorRatio"));
-    expect(text).toMatch(new RegExp(`- ${forgive}, 0\\)[\\s\\S]* >= ${fail}\\nor\\n[\\s\\S]*\\+ ${doubt}\\) /`));
+    expect(text).toMatch(
+      new RegExp(
+        `- ${forgive}, 0\\)[\\s\\S]* >= ${fail}\\nor\\n[\\s\\S]*\\+ ${doubt}\\) /[\\s\\S]* < ${pass}\\nor\\nNaN \\* `,
+      ),
+    );
     expect(query(await metric("errorRatio", "background"))).toContain(`- ${forgive}, 0) / `);
   });
 });

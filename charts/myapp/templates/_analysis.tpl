@@ -205,7 +205,8 @@ or 0 * sum({{ $names.logLines }}{{ printf "{%s}" $canary }})
 {{/*
 The share of bad answers, or of good ones, among at least `minRequests`. The first `forgive` bad ones are no evidence
 against a version, however few requests there were; for it to pass, `doubt` more are added. So between failing and
-passing it is measured again: the two bounds of a sequential test. Takes metric, bad and all.
+passing it is NaN, which is neither, and is measured again: the two bounds of a sequential test. Takes metric, bad and
+all.
 */}}
 {{- define "myapp.ratioQuery" }}
 {{- $from := .metric.higherIsBetter | ternary "1 - " "" }}
@@ -217,9 +218,14 @@ or
 {{- end }}
 {{- end }}
 {{- if not (and .metric.failsOnly (gt (float64 .metric.forgive) 0.0)) }}
+{{- $enough := printf "(%s >= %d)" .all (max 1 (int .metric.minRequests)) }}
 {{ $from }}(
 {{ .bad }}
-+ {{ .metric.doubt }}) / ({{ .all }} >= {{ max 1 (int .metric.minRequests) }})
++ {{ .metric.doubt }}) / {{ $enough }}
+{{- if gt (float64 .metric.doubt) 0.0 }} {{ .metric.higherIsBetter | ternary ">=" "<" }} {{ .metric.pass }}
+or
+NaN * {{ $enough }}
+{{- end }}
 {{- end }}
 {{- end -}}
 
