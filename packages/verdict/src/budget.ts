@@ -1,4 +1,4 @@
-import type { Plan, Policy } from "./policy.ts";
+import { firstAbsolute, type Plan, type Policy } from "./policy.ts";
 import { Random } from "./random.ts";
 import { type Cell, play } from "./simulator/counted-rollouts.ts";
 
@@ -92,7 +92,7 @@ function highestKept(kept: (weight: number) => boolean): number {
 
 /** Shares of bad requests from all down to p1, each about a fourth of the one before. */
 function faultsOf({ policy }: BudgetQuestion): number[] {
-  const { p1 } = policy.rules[0]!.absolute!;
+  const { p1 } = firstAbsolute(policy).absolute;
   const steps = Math.max(1, Math.ceil(Math.log2(1 / p1) / 2));
   return Array.from({ length: steps + 1 }, (_, index) => p1 ** (index / steps));
 }
@@ -148,7 +148,7 @@ function summarize(
   cost: (weight: number) => Cost,
 ): string {
   const { budget, confidence, delay, policy } = question;
-  const sure = `with ${percent(confidence)} for faults of ${percent(policy.rules[0]!.absolute!.p1)} or more`;
+  const sure = `with ${percent(confidence)} for faults of ${percent(firstAbsolute(policy).absolute.p1)} or more`;
   const seconds = delay.scrape + delay.interval + delay.reconcile + delay.router;
   const broken = costs.filter(({ kept }) => !kept);
   if (broken.length === 0) {

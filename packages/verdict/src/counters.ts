@@ -171,6 +171,8 @@ function pairOf(sample: Sample, { name, bad }: Rule): Pair {
     case "event":
       // A counter with labels appears with its first event.
       return [sample.requests, sample.events?.[bad.name] ?? 0];
+    case "silence":
+      return [sample.requests, 0];
   }
 }
 

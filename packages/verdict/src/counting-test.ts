@@ -186,8 +186,8 @@ function takeRelativeOnly(test: CountingTest, state: TestState, look: Look): Fai
   const { tolerated } = test.rule.relative!;
   const { fromStart, recent, relativeSums } = state;
   for (const window of [fromStart, recent]) {
-    window.requests += look.paired.canaryRequests;
-    window.bad += look.paired.canaryBad;
+    window.requests += look.requests;
+    window.bad += look.bad;
   }
   if (look.paired.canaryBad + look.paired.stableBad === 0) return undefined;
   addEvidence(fromStart.evidence, look.paired, tolerated, test.scale);

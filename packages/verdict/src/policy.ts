@@ -6,7 +6,13 @@ export type Bad =
   /** Slower than this, in seconds. It must be a bound of the histogram's buckets. */
   | { kind: "slower"; than: number }
   /** A counter of the sample's `events`: 4xx answers, the errors of a group of routes. */
-  | { kind: "event"; name: string };
+  | { kind: "event"; name: string }
+  /**
+   * A version that hangs or refuses counts no errors: it answers nothing. Compares how many requests each version
+   * answered with what the weight gives it, so it needs a router that keeps to its weights. `settleSeconds` after a
+   * change of weight are left out.
+   */
+  | { kind: "silence"; settleSeconds: number };
 
 /** One thing that a release can fail on. With both tests, both must reject. */
 export interface Rule {
@@ -16,7 +22,10 @@ export interface Rule {
   source: "app" | "router";
   /** The share of bad requests that is good (`p0`) and that is bad (`p1`). */
   absolute?: Hypotheses;
-  /** How many times stable's ratio is borne; without an absolute test, `refused` is the ratio that a gate must rule out. */
+  /**
+   * How many times stable's ratio is borne; without an absolute test, `refused` is the ratio that a gate must rule out.
+   * For silence: how many times too few answers.
+   */
   relative?: { tolerated: number; refused?: number };
   /** Its part of alpha, in relation to the other rules' parts. */
   alphaShare?: number;
@@ -126,6 +135,11 @@ export function checkPolicy(policy: Policy, plan: Plan): void {
         "has no absolute test, so it needs relative.refused: the ratio to stable that a gate must rule out",
       );
     }
+    need(
+      rule.bad.kind !== "silence" || (rule.absolute === undefined && rule.relative !== undefined),
+      path,
+      "compares answers with the weight: it needs a relative test and cannot have an absolute one",
+    );
     need(rule.absolute !== undefined || rule.relative !== undefined, path, "needs an absolute or a relative test");
   }
   need(
@@ -134,4 +148,12 @@ export function checkPolicy(policy: Policy, plan: Plan): void {
     "need one with an absolute test: without a serving stable nothing else is left",
   );
   if (problems.length > 0) throw new PolicyError(problems);
+}
+
+/** The first rule with an absolute test: what a simulation by counts alone is about. A checked policy has one. */
+export function firstAbsolute({ rules }: Policy): { index: number; rule: Rule; absolute: Hypotheses } {
+  for (const [index, rule] of rules.entries()) {
+    if (rule.absolute !== undefined) return { index, rule, absolute: rule.absolute };
+  }
+  throw new PolicyError(["rules: none has an absolute test"]);
 }

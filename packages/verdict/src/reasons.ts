@@ -3,20 +3,27 @@ import type { HardEvidence, Policy, Rule } from "./policy.ts";
 
 /** Reasons in plain words: what was seen, against what, and what follows. */
 
-export function fail(test: CountingTest, state: TestState, by: FailedBy, alpha: number): string {
+export function fail(
+  test: CountingTest,
+  state: TestState,
+  by: FailedBy,
+  { policy, weight }: { policy: Policy; weight: number },
+): string {
   const { rule } = test;
-  const window = by === "fromStart" ? state.fromStart : state.recent;
+  const { bad, requests } = by === "fromStart" ? state.fromStart : state.recent;
+  const sure = `(a good version is failed in at most ${percent(policy.alpha)} of rollouts)`;
+  if (rule.bad.kind === "silence") {
+    return `the new version does not answer: ${bad} of ${requests} answers were its own, although it is given ${number(weight)} % of the requests ${sure}`;
+  }
   const since = by === "fromStart" ? "since it started" : "since it turned bad";
-  const seen = `${counted(window.bad, window.requests)} ${what(rule)} ${since}`;
+  const seen = `${counted(bad, requests)} ${what(rule)} ${since}`;
   const comparison =
-    rule.relative === undefined ? "" : ` and more than ${number(rule.relative.tolerated)} times what stable has`;
-  const bound =
-    rule.absolute === undefined
-      ? `that is${comparison.slice(4)}`
-      : state.compared
-        ? `that is more than the ${percent(rule.absolute.p0)} that is allowed${comparison}`
-        : `that is more than the ${percent(rule.absolute.p0)} that is allowed; no stable version serves to compare with, so an outage that hits every version looks the same`;
-  return `the new version is bad: ${seen}; ${bound} (a good version is failed in at most ${percent(alpha)} of rollouts)`;
+    rule.relative === undefined ? "" : `more than ${number(rule.relative.tolerated)} times what stable has`;
+  const allowed = rule.absolute === undefined ? "" : `more than the ${percent(rule.absolute.p0)} that is allowed`;
+  const bound = state.compared
+    ? [allowed, comparison].filter((part) => part !== "").join(" and ")
+    : `${allowed}; no stable version serves to compare with, so an outage that hits every version looks the same`;
+  return `the new version is bad: ${seen}; that is ${bound} ${sure}`;
 }
 
 export function pass(
@@ -30,6 +37,7 @@ export function pass(
     const { absolute, relative } = test.rule;
     const ruledOut =
       absolute === undefined ? `${number(relative!.refused!)} times stable's share` : percent(absolute.p1);
+    if (test.rule.bad.kind === "silence") return `${bad} of ${requests} answers were the new version's`;
     return `${counted(bad, requests)} ${what(test.rule)}, which rules out ${ruledOut} or more`;
   });
   const left = stableServes ? "" : "; no stable version serves to compare with";
@@ -42,7 +50,9 @@ export function open(test: CountingTest, state: TestState, missing: number, over
   const need =
     missing > 0
       ? `at least ${missing} more requests are needed to rule out ${percent(test.rule.absolute!.p1)}`
-      : `stable and the new version have too few bad requests to rule out ${number(test.rule.relative?.refused ?? 1)} times stable's share`;
+      : test.rule.bad.kind === "silence"
+        ? "too few to tell whether it answers its share"
+        : `stable and the new version have too few bad requests to rule out ${number(test.rule.relative?.refused ?? 1)} times stable's share`;
   const aside =
     gate.setAside === 0 ? "" : `; ${gate.setAside} more were set aside, because stable was bad at the same time`;
   const suspicious = aside + suspicion(test, state);
@@ -81,6 +91,8 @@ function what({ name, bad }: Rule): string {
       return `requests took longer than ${number(bad.than)} s`;
     case "event":
       return `requests counted as ${name}`;
+    case "silence":
+      return "answers were the new version's";
   }
 }
 

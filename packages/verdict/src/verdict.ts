@@ -15,7 +15,7 @@ import {
 } from "./counting-test.ts";
 import { logMixture } from "./count-mixture.ts";
 import type { Observation } from "./observation.ts";
-import { checkPolicy, type Plan, type Policy } from "./policy.ts";
+import { checkPolicy, type Plan, type Policy, type Rule } from "./policy.ts";
 import * as reasons from "./reasons.ts";
 
 /**
@@ -125,7 +125,12 @@ export function step(before: State, observation: Observation): { state: State; r
 
   const tests = testsOf(state);
   const failures = tests.map((test, index) =>
-    take(test, state.tests[index]!, lookOf(counted.increments[index]!), observation.stableServes),
+    take(
+      test,
+      state.tests[index]!,
+      lookOf(state, test.rule, counted.increments[index]!, now),
+      observation.stableServes,
+    ),
   );
   const result = decide(state, tests, failures, observation, [...(observation.problems ?? []), ...counted.problems], {
     clockWentBack: now < state.lastNow,
@@ -204,7 +209,7 @@ function failure(state: State, test: CountingTest, memory: TestState, by: Failed
   return {
     verdict: "fail" as const,
     rule: test.rule.name,
-    reason: reasons.fail(test, memory, by, state.policy.alpha),
+    reason: reasons.fail(test, memory, by, state),
     statistic: window.score,
     boundary,
     n: window.requests,
@@ -220,7 +225,8 @@ function testsOf({ policy, plan }: State): CountingTest[] {
   );
 }
 
-function lookOf({ canary, stable }: Increment): Look {
+function lookOf(state: State, { bad }: Rule, { canary, stable }: Increment, now: number): Look {
+  if (bad.kind === "silence") return silenceOf(state, bad.settleSeconds, { canary, stable }, now);
   return {
     requests: canary.requests,
     bad: canary.bad,
@@ -229,6 +235,22 @@ function lookOf({ canary, stable }: Increment): Look {
       canaryBad: canary.bad - canary.warmBad,
       stableRequests: stable.requests - stable.warmRequests,
       stableBad: stable.bad - stable.warmBad,
+    },
+  };
+}
+
+/** The versions' weights in place of their requests, their answers in place of bad ones, and the versions swapped. */
+function silenceOf(state: State, settleSeconds: number, { canary, stable }: Increment, now: number): Look {
+  const settled = now - state.weightSince >= settleSeconds * 1000;
+  const counts = settled && state.weight > 0 && state.weight < 100;
+  return {
+    requests: counts ? canary.requests + stable.requests : 0,
+    bad: counts ? canary.requests : 0,
+    paired: {
+      canaryRequests: counts ? 100 - state.weight : 0,
+      canaryBad: counts ? stable.requests - stable.warmRequests : 0,
+      stableRequests: counts ? state.weight : 0,
+      stableBad: counts ? canary.requests - canary.warmRequests : 0,
     },
   };
 }

@@ -246,3 +246,49 @@ test("a policy that cannot be kept is refused with every reason", () => {
     "a release that nothing judges",
   );
 });
+
+const silence: Rule = {
+  name: "silence",
+  bad: { kind: "silence", settleSeconds: 10 },
+  source: "app",
+  relative: { tolerated: 3, refused: 10 },
+};
+const withSilence: Policy = { ...defaultPolicy, rules: [...defaultPolicy.rules, silence] };
+
+test("a version that hangs counts no errors, and fails because it does not answer", () => {
+  const answered = new Map<string, number>();
+  const { last, seconds } = playRollout({
+    ...good,
+    policy: withSilence,
+    see: ({ second, samples }) => {
+      for (const sample of samples) {
+        if (sample.version === "stable") continue;
+        if (second <= 60) answered.set(sample.series, sample.requests);
+        else sample.requests = answered.get(sample.series)!;
+      }
+      return {};
+    },
+  });
+  expect(last).toMatchObject({ verdict: "fail", rule: "silence" });
+  expect(last.reason).toMatch(
+    /^the new version does not answer: \d+ of \d+ answers were its own, although it is given 10 % of the requests /,
+  );
+  expect(seconds).toBeLessThan(80);
+});
+
+test("a version that answers its share is not silent, whatever the weight and however it changes", () => {
+  for (let seed = 1; seed <= 10; seed++) {
+    const weight = (second: number) => (second < 100 ? 5 : second < 200 ? 50 : 90);
+    const { results, last } = playRollout({ ...good, policy: withSilence, weight, seconds: 300, seed });
+    expect(results.some(({ verdict }) => verdict === "fail")).toBe(false);
+    expect(last.verdict).toBe("pass");
+    expect(last.reason).toContain("answers were the new version's");
+  }
+});
+
+test("silence has no absolute test", () => {
+  const rules: Rule[] = [...defaultPolicy.rules, { ...silence, absolute: { p0: 0.01, p1: 0.05 } }];
+  expect(() => start("attempt-1", { ...defaultPolicy, rules }, plan, epoch)).toThrow(
+    "compares answers with the weight",
+  );
+});

@@ -1,6 +1,6 @@
 import { divideAlpha } from "../alpha.ts";
 import { countingTest, type Look, newTestState, rulesOutBad, take } from "../counting-test.ts";
-import type { Plan, Policy } from "../policy.ts";
+import { firstAbsolute, type Plan, type Policy } from "../policy.ts";
 import { Random } from "../random.ts";
 import { PoissonTable } from "./poisson-table.ts";
 
@@ -12,7 +12,7 @@ export interface Phase {
   stable: number;
 }
 
-/** Many rollouts of the same truth, judged by a policy's first rule on counts alone: no pods, no scrapes, no steps. */
+/** Many rollouts of the same truth, judged by a policy's first absolute rule on counts alone: no pods, no scrapes, no steps. */
 export interface Cell {
   policy: Policy;
   plan: Plan;
@@ -47,10 +47,9 @@ export function play(cell: Cell, runs: number, seed: number): CellResult {
   const random = new Random(seed);
   const { policy, plan } = cell;
   const looksPerFrame = Math.ceil(plan.scrapeSeconds / plan.pollSeconds);
-  const tests = divideAlpha(policy, plan).map((boundaries, index) =>
-    countingTest(policy.rules[index]!, boundaries, { beta: policy.beta, phi: policy.phi, looksPerFrame }),
-  );
-  const test = tests[0]!;
+  const { index, rule } = firstAbsolute(policy);
+  const boundaries = divideAlpha(policy, plan)[index]!;
+  const test = countingTest(rule, boundaries, { beta: policy.beta, phi: policy.phi, looksPerFrame });
   const draws = drawsOf(cell);
   const { burst } = cell;
   const result: CellResult = { runs, failed: 0, passed: 0, secondsToFail: [], bad: new Float64Array(runs) };

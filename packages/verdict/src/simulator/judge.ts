@@ -9,6 +9,7 @@ import {
   take,
   type TestState,
 } from "../counting-test.ts";
+import { firstAbsolute } from "../policy.ts";
 import type { RolloutPlan } from "./rollout-plan.ts";
 import type { Counter, ScrapedCounters } from "./scraped-counters.ts";
 
@@ -30,9 +31,12 @@ export class Judge {
   constructor(plan: RolloutPlan, horizonSeconds: number, stable: Counter) {
     const { policy } = plan.sequential;
     const looks = { pollSeconds: plan.scrapeSeconds, scrapeSeconds: plan.scrapeSeconds };
-    const [boundaries] = divideAlpha(policy, { ...looks, horizonSeconds, gateSeconds: plan.sequential.gateSeconds });
+    const { index, rule } = firstAbsolute(policy);
+    const boundaries = divideAlpha(policy, { ...looks, horizonSeconds, gateSeconds: plan.sequential.gateSeconds })[
+      index
+    ]!;
     this.#plan = plan;
-    this.#test = countingTest(policy.rules[0]!, boundaries!, { beta: policy.beta, phi: policy.phi, looksPerFrame: 1 });
+    this.#test = countingTest(rule, boundaries, { beta: policy.beta, phi: policy.phi, looksPerFrame: 1 });
     this.#counted.stable = { ...stable };
   }
 
