@@ -31,7 +31,7 @@ demo: build-packages ## Set everything up and show a good deploy, a bad one, and
 	@node e2e/src/demo.ts
 
 .PHONY: test
-test: bootstrap ## Lint, type-check and test all that needs no cluster
+test: bootstrap browser ## Lint, type-check and test all that needs no cluster
 	@pnpm -s lint
 	@pnpm -s turbo run typecheck --output-logs=errors-only
 # One package at a time: several start servers of their own, and what they test is not how they share two cores.
@@ -39,11 +39,11 @@ test: bootstrap ## Lint, type-check and test all that needs no cluster
 
 ## On a real cluster
 .PHONY: e2e
-e2e: build-packages ## Show every capability once on a real cluster
+e2e: build-packages browser ## Show every capability once on a real cluster
 	@cd e2e && node ../node_modules/vitest/vitest.mjs run
 
 .PHONY: e2e-full
-e2e-full: build-packages ## Every matrix and repetition; writes docs/e2e-results.md
+e2e-full: build-packages browser ## Every matrix and repetition; writes docs/e2e-results.md
 	@cd e2e && E2E_FULL=1 node ../node_modules/vitest/vitest.mjs run
 
 .PHONY: bench
@@ -128,10 +128,18 @@ node_modules/.bootstrapped: pnpm-lock.yaml pnpm-workspace.yaml package.json $(wi
 	@scripts/bootstrap $(PNPM_VERSION) $(PNPM_HOME)
 	@touch $@
 
+.PHONY: browser
+browser: ## Bring the Chromium that pages are tested in (a no-op when it is there)
+	@scripts/browser
+
 .PHONY: build-packages
 build-packages: packages/ctl/dist/ctl.mjs packages/smoke/dist/smoke.mjs
 
-packages/ctl/dist/ctl.mjs: $(shell find packages/ctl/src packages/kube/src packages/smoke/src -name '*.ts' 2>/dev/null) packages/ctl/build.ts | bootstrap
+# The report's page is inlined into every report, so its script and style are built before ctl.
+packages/report/dist/page-assets.mjs: $(shell find packages/report/src -name '*.ts' -o -name '*.css' 2>/dev/null) packages/report/build.ts | bootstrap
+	@cd packages/report && node build.ts && touch dist/page-assets.mjs
+
+packages/ctl/dist/ctl.mjs: $(shell find packages/ctl/src packages/kube/src packages/smoke/src -name '*.ts' 2>/dev/null) packages/report/dist/page-assets.mjs packages/ctl/build.ts | bootstrap
 	@cd packages/ctl && node build.ts && touch dist/ctl.mjs
 
 packages/smoke/dist/smoke.mjs: $(shell find packages/smoke/src -name '*.ts' 2>/dev/null) packages/smoke/build.ts | bootstrap

@@ -9,8 +9,8 @@ export const ctlTag = "e2e";
 
 /** Builds and pushes the images that every deploy of the app needs; what has not changed is not built again. */
 export async function buildImages(world: World, versions: string[], o: { show?: boolean } = {}): Promise<void> {
-  await must(process.execPath, ["build.ts"], { cwd: `${root}/packages/ctl` });
-  await must(process.execPath, ["build.ts"], { cwd: `${root}/packages/app` });
+  for (const name of ["report", "ctl", "app"])
+    await must(process.execPath, ["build.ts"], { cwd: `${root}/packages/${name}` });
   await world.lab(["image", "build", "node"], o);
   await world.lab(["image", "build", "ctl", "--tag", ctlTag], o);
   for (const version of versions) {
