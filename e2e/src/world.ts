@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { Kube, type KubeObject, resources } from "@safe-deploy/kube";
+import { Kube, type KubeObject, resources, waitUntil } from "@safe-deploy/kube";
 import { type Load, type LoadOptions, runLoad } from "@safe-deploy/load";
 import { must, type Ran, run, type RunOptions } from "./run.ts";
 
@@ -86,6 +86,29 @@ export class World {
     const address = found?.spec.clusterIP;
     if (address === undefined) throw new Error(`Service ${namespace}/${service} has no address`);
     return runLoad({ ...o, baseUrl: `http://${address}`, ...this.#inside() });
+  }
+
+  /** Traffic from inside the cluster's network to the router, for one of its hosts. */
+  async routerLoad(host: string, o: Omit<LoadOptions, "baseUrl" | "headers" | "wrapper" | "k6">): Promise<Load> {
+    const router = await this.kube.get(resources.Service, "traefik", { namespace: "traefik" });
+    if (router?.spec.clusterIP === undefined) throw new Error("the router's Service has no address");
+    return runLoad({ ...o, baseUrl: `http://${router.spec.clusterIP}`, headers: { host }, ...this.#inside() });
+  }
+
+  /** Ends the lab's Prometheus, or brings it back, and waits until that has happened. */
+  async setPrometheusReplicas(replicas: 0 | 1): Promise<void> {
+    const namespace = "monitoring";
+    const prometheus = { apiVersion: "monitoring.coreos.com/v1", kind: "Prometheus" };
+    await this.kube.patch(prometheus, "lab", { spec: { replicas } }, { namespace });
+    await waitUntil(
+      this.kube,
+      { pods: { resource: resources.Pod, namespace, labelSelector: "app.kubernetes.io/name=prometheus" } },
+      { what: `${replicas} pods of Prometheus`, timeoutMs: 120_000 },
+      ({ pods }) => {
+        const ready = pods.filter(({ status }) => status?.containerStatuses?.every((container) => container.ready));
+        return pods.length === replicas && ready.length === replicas ? true : undefined;
+      },
+    );
   }
 
   /** The container image that the ready pods of a Deployment run, by digest: an autoscaler may be starting one more. */
