@@ -1,7 +1,7 @@
 import type { Boundaries } from "./alpha.ts";
 import { addEvidence, logEvidence, logMixture, noEvidence, type PairedCounts, ratioSteps } from "./count-mixture.ts";
 import { cusumStep } from "./cusum.ts";
-import type { Rule } from "./policy.ts";
+import type { Plan, Rule } from "./policy.ts";
 
 /** What one look adds for one rule. */
 export interface Look {
@@ -49,7 +49,7 @@ export interface CountingTest {
   scale: number;
   /** ln(beta): the gate's boundary. */
   gateBoundary: number;
-  /** How many looks make a frame: a scrape's time. */
+  /** How many looks make a frame, see `looksPerFrame`. */
   looksPerFrame: number;
 }
 
@@ -79,23 +79,32 @@ export function newTestState(): TestState {
 }
 
 /**
+ * How many looks it takes at most from stable's counting a request to the canary's counting one of the same moment: a
+ * sample is up to a scrape old, and the canary's waits for up to another until stable's reach as far.
+ */
+export function looksPerFrame({ scrapeSeconds, pollSeconds }: Pick<Plan, "scrapeSeconds" | "pollSeconds">): number {
+  return Math.ceil((2 * scrapeSeconds) / pollSeconds);
+}
+
+/**
  * @param phi dividing all evidence by it keeps every bound when requests share their fate in bursts of at most phi:
  *   with bursts of m <= phi, `e^(am/phi) - 1 <= (m/phi)(e^a - 1)` for every a, by convexity, so no expectation grows.
  */
 export function countingTest(
   rule: Rule,
   boundaries: Boundaries,
-  options: { beta: number; phi: number; looksPerFrame: number },
+  plan: Pick<Plan, "scrapeSeconds" | "pollSeconds">,
+  { beta, phi }: { beta: number; phi: number },
 ): CountingTest {
   const { p0, p1 } = rule.absolute ?? { p0: 0.5, p1: 0.5 };
   return {
     rule,
     boundaries,
-    perBad: Math.log(p1 / p0) / options.phi,
-    perGood: Math.log((1 - p1) / (1 - p0)) / options.phi,
-    scale: 1 / options.phi,
-    gateBoundary: Math.log(options.beta),
-    looksPerFrame: options.looksPerFrame,
+    perBad: Math.log(p1 / p0) / phi,
+    perGood: Math.log((1 - p1) / (1 - p0)) / phi,
+    scale: 1 / phi,
+    gateBoundary: Math.log(beta),
+    looksPerFrame: looksPerFrame(plan),
   };
 }
 
@@ -235,8 +244,8 @@ function increment(test: CountingTest, { requests, bad }: Look): number {
 }
 
 /**
- * A canary's samples may lag behind stable's by up to a scrape. A window that began with the canary's first bad request
- * would miss the bad ones that stable had at the same time but counted a look earlier, and take an outage of both for
+ * A canary's samples are counted later than stable's of the same moment, see `looksPerFrame`. A window that began with the canary's first bad request
+ * would miss the bad ones that stable had at the same time but counted looks earlier, and take an outage of both for
  * the canary's own. So its comparison begins up to two frames earlier.
  */
 function reachBack(test: CountingTest, { recent, frames }: TestState): void {

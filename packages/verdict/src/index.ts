@@ -37,6 +37,7 @@ export {
   planFromValues,
   type RolloutValues,
 } from "./simulator/plan-from-values.ts";
+export { type NamedSimulation, renderSimulations } from "./simulator/render-simulations.ts";
 export type { Condition, Metric, RolloutPlan, Step } from "./simulator/rollout-plan.ts";
 export * as scenarios from "./simulator/scenario.ts";
 export type { Recording, Scenario } from "./simulator/scenario.ts";

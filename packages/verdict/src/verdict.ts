@@ -219,10 +219,7 @@ function failure(state: State, test: CountingTest, memory: TestState, by: Failed
 
 function testsOf({ policy, plan }: State): CountingTest[] {
   const boundaries = divideAlpha(policy, plan);
-  const looksPerFrame = Math.ceil(plan.scrapeSeconds / plan.pollSeconds);
-  return policy.rules.map((rule, index) =>
-    countingTest(rule, boundaries[index]!, { beta: policy.beta, phi: policy.phi, looksPerFrame }),
-  );
+  return policy.rules.map((rule, index) => countingTest(rule, boundaries[index]!, plan, policy));
 }
 
 function lookOf(state: State, { bad }: Rule, { canary, stable }: Increment, now: number): Look {

@@ -46,10 +46,9 @@ export interface CellResult {
 export function play(cell: Cell, runs: number, seed: number): CellResult {
   const random = new Random(seed);
   const { policy, plan } = cell;
-  const looksPerFrame = Math.ceil(plan.scrapeSeconds / plan.pollSeconds);
   const { index, rule } = firstAbsolute(policy);
   const boundaries = divideAlpha(policy, plan)[index]!;
-  const test = countingTest(rule, boundaries, { beta: policy.beta, phi: policy.phi, looksPerFrame });
+  const test = countingTest(rule, boundaries, plan, policy);
   const draws = drawsOf(cell);
   const { burst } = cell;
   const result: CellResult = { runs, failed: 0, passed: 0, secondsToFail: [], bad: new Float64Array(runs) };

@@ -36,7 +36,7 @@ export class Judge {
       index
     ]!;
     this.#plan = plan;
-    this.#test = countingTest(rule, boundaries, { beta: policy.beta, phi: policy.phi, looksPerFrame: 1 });
+    this.#test = countingTest(rule, boundaries, looks, policy);
     this.#counted.stable = { ...stable };
   }
 
