@@ -7,6 +7,8 @@ export interface GlobalOptions {
   output: "text" | "json";
   /** As after `--timeout`: `90s`, `5m`. */
   timeout: string;
+  /** Whether nobody chose the timeout. */
+  timeoutIsDefault?: boolean;
 }
 
 /** `90s`, `5m`, `1h30m` or plain seconds; undefined for anything else. */

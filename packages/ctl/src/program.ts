@@ -27,7 +27,7 @@ export function buildProgram(runner: Runner, defaultChart: string): Command {
     .addOption(
       new Option("-o, --output <form>", "form of the result on stdout").choices(["text", "json"]).default("text"),
     )
-    .option("--timeout <duration>", "deadline, such as 90s or 5m", "5m")
+    .option("--timeout <duration>", "deadline, such as 90s or 5m; by default a rollout's own waits come on top", "5m")
     .addHelpText("after", exitCodes)
     .showHelpAfterError("(ctl --help shows the commands)")
     .exitOverride()
@@ -40,7 +40,8 @@ export function buildProgram(runner: Runner, defaultChart: string): Command {
     <O extends GlobalOptions>(run: (options: O, signal: AbortSignal, args: string[]) => Promise<Outcome>) =>
     async (...parameters: unknown[]) => {
       const self = parameters.at(-1) as Command;
-      const options = self.optsWithGlobals<O>();
+      const timeoutIsDefault = program.getOptionValueSource("timeout") === "default";
+      const options = { ...self.optsWithGlobals<O>(), timeoutIsDefault };
       await runner((signal) => run(options, signal, self.args), options.output);
     };
 

@@ -7,6 +7,7 @@ import { digestOf } from "../domain/content.ts";
 import { checksFile, factsFile, parseFacts, type ReleaseFacts } from "../domain/facts.ts";
 import { type LedgerEntry, rollbackTarget, verdictOf } from "../domain/ledger.ts";
 import { type Operation, resumption } from "../domain/operation.ts";
+import { plannedSecondsOf } from "../domain/rollout-duration.ts";
 import { workloadOf } from "../domain/serving.ts";
 import { CtlError } from "../errors.ts";
 import { ExitCode } from "../exit-codes.ts";
@@ -33,6 +34,8 @@ export interface DeployIntent {
   rollback: boolean;
   createNamespace: boolean;
   timeoutSeconds: number;
+  /** Whether the waits that a rollout has of itself come on top of the timeout. */
+  addPlanned: boolean;
 }
 
 /** A deploy made ready: rendered, looked at, not applied. */
@@ -50,7 +53,7 @@ export interface Prepared {
 
 /** Deploys, decides whether the release is good, and puts back what was there when it is not. */
 export async function deploy(context: Context, intent: DeployIntent): Promise<OperationReport> {
-  const deadline = Date.now() + intent.timeoutSeconds * 1000;
+  let deadline = Date.now() + intent.timeoutSeconds * 1000;
   const lock = await lockRelease(context.kube, context.release, (line) => context.timeline.add(line));
   const signal = AbortSignal.any([context.signal, lock.lost]);
   try {
@@ -64,6 +67,7 @@ export async function deploy(context: Context, intent: DeployIntent): Promise<Op
       context.timeline.add("ended the Helm operation that was left pending");
     const prepared = await prepareDeploy(context, intent);
     refuseFindings(context, prepared.findings);
+    if (intent.addPlanned) deadline += plannedSecondsOf(prepared.objects) * 1000;
 
     const operation: Operation = left ?? {
       ...wanted,

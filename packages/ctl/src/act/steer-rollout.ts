@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { resources } from "@safe-deploy/kube";
 import type { Context } from "../context.ts";
 import { shortHash } from "../domain/canonical.ts";
 import { rollbackTarget } from "../domain/ledger.ts";
@@ -9,6 +10,7 @@ import { followWorkload } from "../observe/follow-workload.ts";
 import { observeRelease, requireRelease } from "../observe/release-state.ts";
 import { type OperationReport, reportBase } from "../report/operation-report.ts";
 import { rolloutState } from "../domain/rollout.ts";
+import { plannedSeconds } from "../domain/rollout-duration.ts";
 import { rolloutChanges } from "../domain/rollout-changes.ts";
 import type { RolloutCommand } from "../domain/rollout-commands.ts";
 import { commandRollout } from "./control-rollout.ts";
@@ -22,6 +24,8 @@ export interface SteerIntent {
   /** Whether a release that fails is taken back. */
   rollback: boolean;
   timeoutSeconds: number;
+  /** Whether the waits that the rollout has of itself come on top of the timeout. */
+  addPlanned: boolean;
 }
 
 /** What is done to a rollout by these commands, in the words of a report. */
@@ -47,7 +51,8 @@ export async function steerRollout(context: Context, intent: SteerIntent): Promi
 
   const since = await give(context, intent.command);
   const lock = await lockRelease(context.kube, context.release, (line) => context.timeline.add(line));
-  const o = { deadline, signal: AbortSignal.any([context.signal, lock.lost]) };
+  const plannedMs = intent.addPlanned ? (await planned(context)) * 1000 : 0;
+  const o = { deadline: deadline + plannedMs, signal: AbortSignal.any([context.signal, lock.lost]) };
   try {
     const wanted = { kind, fingerprint: shortHash({ rollback: intent.rollback }) } as const;
     const left = resumption(lock.left, wanted).continue;
@@ -72,6 +77,12 @@ export async function steerRollout(context: Context, intent: SteerIntent): Promi
   } finally {
     await lock.release();
   }
+}
+
+async function planned(context: Context): Promise<number> {
+  const { workload } = await observeRelease(context.kube, context.release);
+  const { items } = await context.kube.list(resources.AnalysisTemplate, {});
+  return workload.rollout === undefined ? 0 : plannedSeconds(workload.rollout, items);
 }
 
 /** @returns the moment, in milliseconds since the epoch. */

@@ -1,6 +1,8 @@
 import { existsSync } from "node:fs";
+import type { Rollout, RolloutAnalysis } from "@safe-deploy/kube";
 import { deploy, prepareDeploy } from "../act/deploy.ts";
 import type { GlobalOptions } from "../command-line.ts";
+import { stepWords } from "../domain/rollout.ts";
 import { parseImageReference } from "../domain/image-reference.ts";
 import { CtlError } from "../errors.ts";
 import { ExitCode } from "../exit-codes.ts";
@@ -62,9 +64,31 @@ function planLines(prepared: Awaited<ReturnType<typeof prepareDeploy>>, takesBac
         : `helm rollback to revision ${backTo.helmRevision} (${backTo.image}), verified again`;
   return [
     `1. helm upgrade --install ${facts.release}: ${objects.length} objects, image ${facts.image}`,
-    `2. the release's own verification: it alone serves within ${facts.deadlineSeconds} s, and its declared checks pass`,
+    ...(facts.workload.kind === "Rollout"
+      ? [
+          `2. its rollout, ${facts.rollout?.strategy === "blueGreen" ? "blue-green" : "canary"}: ${rolloutPlan(prepared)}`,
+        ]
+      : [
+          `2. the release's own verification: it alone serves within ${facts.deadlineSeconds} s, and its declared checks pass`,
+        ]),
     `3. if it fails: ${takesBack ? back : "it is left as it is (--no-rollback)"}`,
   ];
+}
+
+/** The steps in words, as they are rendered; nothing stable means that none of them is taken. */
+function rolloutPlan({ objects, state }: Awaited<ReturnType<typeof prepareDeploy>>): string {
+  const rollout = objects.find(({ kind }) => kind === "Rollout") as Rollout | undefined;
+  const { canary, blueGreen } = rollout?.spec.strategy ?? {};
+  if (state.rollout === undefined || state.rollout.isFirstDeploy)
+    return "nothing stable is there to compare with, so it is verified as it is";
+  const analyses = (analysis: RolloutAnalysis | undefined) =>
+    (analysis?.templates ?? []).map(({ templateName }) => templateName ?? "?");
+  const names = [
+    ...analyses(blueGreen?.prePromotionAnalysis),
+    "the switch",
+    ...analyses(blueGreen?.postPromotionAnalysis),
+  ];
+  return blueGreen === undefined ? (canary?.steps ?? []).map(stepWords).join(", ") : names.join(", ");
 }
 
 export function renderFindings(findings: Finding[]): string {
@@ -100,6 +124,7 @@ function intentOf(options: DeployOptions) {
     rollback: options.rollback,
     createNamespace: options.createNamespace,
     timeoutSeconds: timeoutSeconds(options),
+    addPlanned: options.timeoutIsDefault === true,
   };
 }
 

@@ -32,6 +32,7 @@ export async function runFlag(options: FlagOptions, value: "true" | "false", sig
       rollback: options.rollback,
       createNamespace: false,
       timeoutSeconds: timeoutSeconds(options),
+      addPlanned: options.timeoutIsDefault === true,
     });
     return { exit: report.exit, text: renderOperation(report), json: report };
   });

@@ -1,8 +1,11 @@
 import { chooseTarget, rollback } from "../act/rollback.ts";
 import type { GlobalOptions } from "../command-line.ts";
+import type { LedgerEntry } from "../domain/ledger.ts";
+import { hashLabel } from "../domain/rollout-object.ts";
+import { planRollback } from "../domain/rollout-commands.ts";
 import { CtlError } from "../errors.ts";
 import { ExitCode } from "../exit-codes.ts";
-import { observeRelease, requireRelease } from "../observe/release-state.ts";
+import { observeRelease, type ReleaseState, requireRelease } from "../observe/release-state.ts";
 import type { Outcome } from "../output.ts";
 import { renderOperation } from "../report/render-operation.ts";
 import { operate, timeoutSeconds } from "../run-command.ts";
@@ -20,15 +23,32 @@ export async function runRollback(options: RollbackOptions, signal: AbortSignal)
       const state = await observeRelease(context.kube, context.release);
       requireRelease(state);
       const target = chooseTarget(state, to, context.address);
+      const steps = state.rollout === undefined ? [] : planRollback(state.rollout, isStable(state, target));
+      const lines = steps.map((step, at) => `  ${at + 1}. ${stepNames[step.do]}: ${step.why}\n`);
       return {
         exit: ExitCode.ok,
-        text: `would go back to revision ${target.helmRevision}: ${target.image}, verified ${target.at}\n`,
-        json: { schemaVersion: 1, kind: "plan", target },
+        text: `would go back to revision ${target.helmRevision}: ${target.image}, verified ${target.at}\n${lines.join("")}`,
+        json: { schemaVersion: 1, kind: "plan", target, ...(steps.length === 0 ? {} : { steps }) },
       };
     }
     const report = await rollback(context, { to, timeoutSeconds: timeoutSeconds(options) });
     return { exit: report.exit, text: renderOperation(report), json: report };
   });
+}
+
+const stepNames = {
+  abort: "abort the rollout",
+  applyTarget: "helm rollback",
+  promoteFully: "promote it in full",
+  verify: "verify",
+} as const;
+
+/** Whether the stable template of the Rollout is that of the target: its image with its config. */
+function isStable({ rollout, workload, facts }: ReleaseState, target: LedgerEntry): boolean {
+  const stable = workload.replicaSets.find(({ metadata }) => metadata.labels?.[hashLabel] === rollout?.stableHash);
+  const container = stable?.spec.template?.spec.containers.find(({ name }) => name === facts?.container);
+  const configs = (container?.envFrom ?? []).map(({ configMapRef }) => configMapRef?.name);
+  return container?.image === target.image && configs.includes(target.configMap);
 }
 
 function parseTarget(text: string): number | "verified" {

@@ -19,7 +19,12 @@ export async function runSteer(
   signal: AbortSignal,
 ): Promise<Outcome> {
   const command = name === "promote" && options.full === true ? "promoteFull" : name;
-  const intent = { command, rollback: options.rollback !== false, timeoutSeconds: timeoutSeconds(options) } as const;
+  const intent = {
+    command,
+    rollback: options.rollback !== false,
+    timeoutSeconds: timeoutSeconds(options),
+    addPlanned: options.timeoutIsDefault === true,
+  } as const;
   try {
     return await operate(options, `${name} ${options.release}`, signal, async (context) => {
       const report = await steerRollout(context, intent);

@@ -2,7 +2,7 @@ import { type Kube, KubeError, type KubeObject, resources, formatQuantity, type 
 import { parseChecks } from "@safe-deploy/smoke";
 import type { ReleaseFacts } from "../domain/facts.ts";
 import type { HelmRelease } from "../domain/helm-release.ts";
-import type { WorkloadSnapshot } from "../domain/serving.ts";
+import { workloadOf, type WorkloadSnapshot } from "../domain/serving.ts";
 import { hookLabel } from "../observe/follow-workload.ts";
 import { resolveImage } from "../observe/registry.ts";
 import { type Finding, ok, refused, unknown } from "./finding.ts";
@@ -28,7 +28,7 @@ type PodSpec = Parameters<typeof usageOf>[0] & {
 /** Looks for what would make the deploy fail, without changing anything. */
 export async function preflight(input: PreflightInput): Promise<Finding[]> {
   const { kube } = input;
-  const rights = await checkRights(kube);
+  const rights = await checkRights(kube, input.facts.workload.kind);
   if (rights.some(({ status }) => status === "refused")) return rights;
   const namespace = await checkNamespace(kube, input.createNamespace);
   const checks = [checkChecks(input.checks), checkImages(input.objects)];
@@ -37,7 +37,7 @@ export async function preflight(input: PreflightInput): Promise<Finding[]> {
 }
 
 /** What every deploy does, beside creating the chart's own objects, which the server's dry run tries. */
-const neededRights = [
+const neededRights: readonly Right[] = [
   ["list", "", "secrets"],
   ["create", "", "secrets"],
   ["update", "", "secrets"],
@@ -54,18 +54,30 @@ const neededRights = [
   ["watch", "batch", "jobs"],
   ["create", "coordination.k8s.io", "leases"],
   ["update", "coordination.k8s.io", "leases"],
-] as const;
+];
 
-async function checkRights(kube: Kube): Promise<Finding[]> {
+/** What following a Rollout and taking it back needs beside them. */
+const rolloutRights: readonly Right[] = [
+  ["watch", "argoproj.io", "rollouts"],
+  ["watch", "argoproj.io", "analysisruns"],
+  ["patch", "argoproj.io", "rollouts"],
+  ["patch", "argoproj.io", "rollouts", "status"],
+];
+
+/** Verb, API group, resource, and where it is about a part of it the subresource. */
+type Right = readonly [string, string, string, string?];
+
+async function checkRights(kube: Kube, kind: ReleaseFacts["workload"]["kind"]): Promise<Finding[]> {
+  const needed = kind === "Rollout" ? [...neededRights, ...rolloutRights] : neededRights;
   const answers = await Promise.all(
-    neededRights.map(async ([verb, group, resource]) => ({
+    needed.map(async ([verb, group, resource, subresource]) => ({
       verb,
-      resource: group === "" ? resource : `${resource}.${group}`,
-      allowed: await kube.can(verb, { group, resource, namespace: kube.namespace }),
+      resource: `${resource}${group === "" ? "" : `.${group}`}${subresource === undefined ? "" : `/${subresource}`}`,
+      allowed: await kube.can(verb, { group, resource, subresource, namespace: kube.namespace }),
     })),
   );
   const missing = answers.filter(({ allowed }) => !allowed).map(({ verb, resource }) => `${verb} ${resource}`);
-  if (missing.length === 0) return [ok("rights", `all ${neededRights.length} rights in namespace ${kube.namespace}`)];
+  if (missing.length === 0) return [ok("rights", `all ${needed.length} rights in namespace ${kube.namespace}`)];
   return [
     refused(
       "rights",
@@ -225,7 +237,7 @@ async function checkQuota({ kube, objects, facts, workload }: PreflightInput): P
     template: { spec: PodSpec };
   };
   const hook = objects.find((object) => object.metadata.labels?.[hookLabel] === "verify" && object.kind === "Job");
-  const replicas = spec.replicas ?? workload.deployment?.spec.replicas ?? 1;
+  const replicas = spec.replicas ?? workloadOf(workload)?.spec.replicas ?? 1;
   const problems = quotaProblems(
     quotas,
     {

@@ -21,6 +21,8 @@ interface PodSpecLike {
 export interface RolloutShape {
   replicas: number;
   maxUnavailable: number;
+  /** The old pods stay until every new one serves. */
+  keepsOld?: boolean;
 }
 
 export interface QuotaProblem {
@@ -60,7 +62,11 @@ export function quotaProblems(
 }
 
 /** How many old and new pods there are when the rollout cannot go on without room for all of them. */
-function tightestMoments(old: number, { replicas, maxUnavailable }: RolloutShape): { old: number; fresh: number }[] {
+function tightestMoments(
+  old: number,
+  { replicas, maxUnavailable, keepsOld }: RolloutShape,
+): { old: number; fresh: number }[] {
+  if (keepsOld === true) return [{ old, fresh: replicas }];
   const end = { old: 0, fresh: replicas };
   // So many pods must answer at any time; one more, and an old one may end.
   const answering = replicas - maxUnavailable;
@@ -89,11 +95,14 @@ function usageOfContainer({ resources }: ContainerLike): Usage {
   return usage;
 }
 
-/** How a Deployment's strategy replaces its pods, with Kubernetes' defaults and its rounding. */
+/** How the strategy of a Deployment or a Rollout replaces its pods, with Kubernetes' defaults and its rounding. */
 export function rolloutShape(strategy: Strategy | undefined, replicas: number): RolloutShape {
+  const { blueGreen, canary } = strategy ?? {};
+  const isRouted = canary?.trafficRouting !== undefined && canary.dynamicStableScale !== true;
+  if (blueGreen !== undefined || isRouted) return { replicas, maxUnavailable: 0, keepsOld: true };
   // All old pods end before the first new one is made.
   if (strategy?.type === "Recreate") return { replicas, maxUnavailable: replicas };
-  const { maxUnavailable = "25%", maxSurge = "25%" } = strategy?.rollingUpdate ?? {};
+  const { maxUnavailable = "25%", maxSurge = "25%" } = canary ?? strategy?.rollingUpdate ?? {};
   const unavailable = Math.min(replicas, Math.floor(podCount(maxUnavailable, replicas)));
   const surge = Math.ceil(podCount(maxSurge, replicas));
   return { replicas, maxUnavailable: unavailable === 0 && surge === 0 ? 1 : unavailable };
@@ -101,7 +110,14 @@ export function rolloutShape(strategy: Strategy | undefined, replicas: number): 
 
 export interface Strategy {
   type?: string;
-  rollingUpdate?: { maxUnavailable?: string | number; maxSurge?: string | number };
+  rollingUpdate?: Surge;
+  blueGreen?: object;
+  canary?: Surge & { trafficRouting?: object; dynamicStableScale?: boolean };
+}
+
+interface Surge {
+  maxUnavailable?: string | number;
+  maxSurge?: string | number;
 }
 
 function podCount(value: string | number, replicas: number): number {

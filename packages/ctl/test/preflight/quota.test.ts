@@ -47,9 +47,24 @@ describe("how a strategy replaces pods", () => {
     // Kubernetes lets one go where rounding would leave nothing to move.
     [{ rollingUpdate: { maxUnavailable: "25%", maxSurge: 0 } }, 3, 1],
     [{ rollingUpdate: { maxUnavailable: 5, maxSurge: 1 } }, 3, 3],
+    [{ canary: { maxUnavailable: 1, maxSurge: 0 } }, 3, 1],
+    [{ canary: { maxUnavailable: 0, trafficRouting: {}, dynamicStableScale: true } }, 3, 0],
   ])("%j with %i replicas: %i may be missing", (strategy, replicas, maxUnavailable) => {
     expect(rolloutShape(strategy, replicas)).toEqual({ replicas, maxUnavailable });
   });
+
+  test.each<Strategy>([{ blueGreen: {} }, { canary: { maxUnavailable: 1, trafficRouting: {} } }])(
+    "%j keeps every old pod until all new ones serve",
+    (strategy) => {
+      const shape = rolloutShape(strategy, 3);
+      expect(shape).toEqual({ replicas: 3, maxUnavailable: 0, keepsOld: true });
+      const usage = { pods: parseQuantity(1) };
+      const pods = { old: [usage, usage, usage], fresh: usage, hook: {} };
+      const quota = (hard: number) => [{ name: "q", hard: { pods: String(hard) }, used: { pods: "3" } }];
+      expect(quotaProblems(quota(6), pods, shape)).toEqual([]);
+      expect(quotaProblems(quota(5), pods, shape)).toHaveLength(1);
+    },
+  );
 });
 
 interface Rollout {
