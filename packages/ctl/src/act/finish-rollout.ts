@@ -1,8 +1,9 @@
 import type { Context } from "../context.ts";
 import type { ReleaseFacts } from "../domain/facts.ts";
+import { promotionLimitSeconds } from "../domain/helm-values.ts";
 import { CtlError, type ErrorCode } from "../errors.ts";
 import { ExitCode } from "../exit-codes.ts";
-import { observeRelease, requireRelease } from "../observe/release-state.ts";
+import { observeRelease, readHelmReleases, requireRelease } from "../observe/release-state.ts";
 import { liveReport, type OperationReport, reportBase } from "../report/operation-report.ts";
 import { type FollowedRollout, followRollout } from "./follow-rollout.ts";
 import { runHook } from "./run-hook.ts";
@@ -29,7 +30,10 @@ export async function finishRollout(
   facts: ReleaseFacts,
   o: FinishOptions,
 ): Promise<FinishedRollout> {
-  const followed = await followRollout(context, facts, o);
+  const release = (await readHelmReleases(context.kube, context.release))[0];
+  const limit = release === undefined ? undefined : promotionLimitSeconds(release);
+  const deadline = o.deadline + (limit ?? 0) * 1000;
+  const followed = await followRollout(context, facts, { ...o, deadline, promotionLimitSeconds: limit });
   if (followed.outcome === "failed") return followed;
   if (followed.outcome === "interrupted" && !context.signal.aborted) {
     throw new CtlError("CTL_E_LOCKED", "this ctl lost its Lease on the release and stopped following the rollout", {

@@ -2,7 +2,7 @@ import { type Event, lastSeenMs } from "@safe-deploy/kube";
 import type { Context } from "../context.ts";
 import { diagnose, type Fault } from "../domain/diagnose.ts";
 import type { ReleaseFacts } from "../domain/facts.ts";
-import { rolloutState, type RolloutState } from "../domain/rollout.ts";
+import { rolloutState, type RolloutState, secondsWords } from "../domain/rollout.ts";
 import { rolloutChanges } from "../domain/rollout-changes.ts";
 import { rolloutVerdict, type RolloutVerdict } from "../domain/rollout-verdict.ts";
 import { servesAlone, type WorkloadSnapshot } from "../domain/serving.ts";
@@ -28,6 +28,8 @@ export type FollowedRollout =
   | { outcome: "interrupted" };
 
 export interface FollowRolloutOptions {
+  /** For how long a preview may wait for a person before it is given up, in seconds; undefined: as long as it likes. */
+  promotionLimitSeconds?: number | undefined;
   /** Milliseconds since the epoch. */
   deadline: number;
   signal: AbortSignal;
@@ -62,13 +64,15 @@ export async function followRollout(
       const state = rolloutState({ ...seen.workload, rollout, analysisRuns: seen.analysisRuns });
       for (const line of rolloutChanges(last?.state, state)) context.timeline.add(line);
       last = { seen, state };
+      context.journal.look(seen);
       context.progress.pods(podsInOrder(seen.workload).map(podLine));
 
       const verdict = verdictOf(state, seen);
       refusedSince = verdict.kind === "invalid" ? (refusedSince ?? seen.now) : undefined;
-      const ended = endOf(verdict, seen, { refusedSince });
+      const limit = promotionLimit(state, o.promotionLimitSeconds);
+      const ended = endOf(verdict, seen, { refusedSince, limit });
       if (ended !== undefined) return ended;
-      waitingFor = verdict.why;
+      waitingFor = verdict.kind === "inFlight" ? verdict.why : "a person to promote the preview";
       context.progress.waiting(waitingFor);
     }
   } catch (error) {
@@ -84,11 +88,23 @@ function verdictOf(state: RolloutState, seen: FollowedWorkload): RolloutVerdict 
   return verdict.kind === "promoted" && !serving.done ? { kind: "inFlight", why: serving.waitingFor } : verdict;
 }
 
+interface PromotionLimit {
+  seconds: number;
+  /** Milliseconds since the epoch. */
+  at: number;
+}
+
+function promotionLimit({ pause }: RolloutState, seconds: number | undefined): PromotionLimit | undefined {
+  if (pause?.by !== "blueGreen" || pause.untilMs !== undefined || pause.since === undefined || seconds === undefined)
+    return undefined;
+  return { seconds, at: Date.parse(pause.since) + seconds * 1000 };
+}
+
 /** What this look decides; undefined: go on. */
 function endOf(
   verdict: RolloutVerdict,
   seen: FollowedWorkload,
-  { refusedSince }: { refusedSince: number | undefined },
+  { refusedSince, limit }: { refusedSince: number | undefined; limit: PromotionLimit | undefined },
 ): FollowedRollout | undefined {
   const failed = (kind: Fault["kind"], message: string) =>
     failedRollout(seen, { kind, subject: `Rollout/${seen.workload.rollout?.metadata.name ?? ""}`, message });
@@ -110,6 +126,12 @@ function endOf(
     case "inconclusive": {
       const diagnosis = diagnose(seen.workload, seen.events, seen.now);
       if (diagnosis.fault !== undefined) return failedRollout(seen, diagnosis.fault);
+      if (limit !== undefined && seen.now >= limit.at)
+        return failed("RolloutAborted", `nobody promoted the preview within ${secondsWords(limit.seconds)}`);
+      if (limit !== undefined) {
+        seen.wakeAt(limit.at);
+        return undefined;
+      }
       if (verdict.kind !== "inFlight") return { outcome: verdict.kind, why: verdict.why };
       if (diagnosis.lookAgainAt !== undefined) seen.wakeAt(diagnosis.lookAgainAt);
       if (verdict.lookAgainAt !== undefined) seen.wakeAt(verdict.lookAgainAt);

@@ -1,4 +1,5 @@
 import type { HelmRelease } from "./helm-release.ts";
+import { valueOf } from "./helm-values.ts";
 
 export type Mode = "deployment" | "rollout";
 
@@ -15,12 +16,12 @@ export type ModeStep =
   /** The workload of the mode before goes. */
   | "complete";
 
-/** The mode that a revision was rendered with: what its user set, over the chart's default. */
+/** The mode that a revision was rendered with. */
 export function modeOf(release: HelmRelease): ModeState {
-  const defaults = release.chart["values"];
-  const mode = valueAt(release.config, ["mode"]) ?? valueAt(defaults, ["mode"]);
-  const handover = valueAt(release.config, ["rollout", "handover"]) ?? valueAt(defaults, ["rollout", "handover"]);
-  return { mode: mode === "rollout" ? "rollout" : "deployment", isHandover: handover === true };
+  return {
+    mode: valueOf(release, "mode") === "rollout" ? "rollout" : "deployment",
+    isHandover: valueOf(release, "rollout", "handover") === true,
+  };
 }
 
 /**
@@ -34,11 +35,4 @@ export function modeSteps(newest: HelmRelease, wanted: Mode, isResumed: boolean)
   const isWhole = !isResumed || newest.info.status === "deployed";
   if (mode !== wanted || !isWhole) return ["begin", "complete"];
   return isHandover ? ["complete"] : [];
-}
-
-function valueAt(values: unknown, path: string[]): unknown {
-  return path.reduce<unknown>(
-    (value, key) => (value !== null && typeof value === "object" ? (value as Record<string, unknown>)[key] : undefined),
-    values,
-  );
 }
