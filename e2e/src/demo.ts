@@ -1,6 +1,7 @@
 /**
- * The main job on a real cluster, in one command: a good release under traffic, a second good one, then a bad one that
- * is found and taken back; at the end the timeline, with the figures counted from outside by k6.
+ * The main job on a real cluster, in one command: a good release under traffic at the router, a second one that takes
+ * over step by step, then a bad one that Prometheus finds and that is taken back; at the end the timeline, with the
+ * figures counted from outside by k6. STRATEGY is `canary` (the default) or `blueGreen`.
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { mkdir, writeFile } from "node:fs/promises";
@@ -10,7 +11,18 @@ import { World, chart, root } from "./world.ts";
 
 const namespace = process.env["NS"] ?? "test-rollback";
 const release = process.env["RELEASE"] ?? "myapp";
-const rate = 50;
+const host = "demo.local";
+const rate = 100;
+
+const strategies = { canary: "canary.yaml", blueGreen: "blue-green.yaml" };
+const strategy = process.env["STRATEGY"] ?? "canary";
+if (!(strategy in strategies)) {
+  process.stderr.write(
+    `demo: there is no strategy "${strategy}"; set STRATEGY to ${Object.keys(strategies).join(" or ")}, or leave it out\n`,
+  );
+  process.exit(2);
+}
+const strategyValues = strategies[strategy as keyof typeof strategies];
 
 interface Report {
   result: string;
@@ -18,6 +30,8 @@ interface Report {
   detectionSeconds?: number;
   restoreSeconds?: number;
   live?: { image: string; helmRevision: number };
+  /** The page that says why. */
+  report?: string;
   timeline: { at: string; seconds: number; what: string }[];
 }
 
@@ -35,14 +49,15 @@ function mark(what: string): void {
 }
 
 step(1, "cluster: start it, or take the one that is there");
-const world = await World.open({ addons: "core" });
+const world = await World.open({ addons: "rollout" });
 
 step(2, "images: the app in three versions, and the hooks'");
 await buildImages(world, ["v1", "v2", "v3"], { show: true });
 
 const common = [
   ...["-n", namespace, "--release", release, "--chart", chart],
-  ...["-f", `${chart}/ci/lab-values.yaml`, "-f", "e2e/values/demo.yaml", "--set", `hooks.image.tag=${ctlTag}`],
+  ...["-f", `${chart}/ci/lab-values.yaml`, "-f", "e2e/values/demo/release.yaml"],
+  ...["-f", `e2e/values/demo/${strategyValues}`, "--set", `hooks.image.tag=${ctlTag}`],
 ];
 const deploy = async (image: string, more: string[] = []) =>
   await world.ctl(["deploy", ...common, "--image", `${registry}/myapp:${image}`, "-o", "json", ...more], {
@@ -55,15 +70,15 @@ await world.namespace(namespace);
 const first = await deploy("v1");
 if (first.code !== 0) throw new Error(`v1 was not verified (exit code ${first.code}): ${first.stdout}`);
 
-const load = await world.load(namespace, release, {
+const load = await world.routerLoad(host, {
   scenario: "failure",
   rate,
   duration: "5m",
   paths: ["/version", "/feature/new"],
 });
-mark(`k6 sends ${rate} requests/s to /version and /feature/new`);
+mark(`k6 sends ${rate} requests/s to the router, for /version and /feature/new`);
 
-step(4, `release v2: a good one, under ${rate} requests/s`);
+step(4, `release v2: a good one (${strategy}), under ${rate} requests/s`);
 mark("v2 is deployed");
 const second = await deploy("v2");
 if (second.code !== 0) throw new Error(`v2 was not verified (exit code ${second.code}): ${second.stdout}`);
@@ -107,6 +122,7 @@ ${lines.join("\n")}
   failed requests            ${traffic.totals.failed} (${failedOfBad} of them answered by v3)
   dropped by k6              ${traffic.totals.dropped}
   picture                    artifacts/demo.svg
+  page that says why         ${report.report ?? "none was written"}
 
 Look around: eval "$(make env)"; pnpm ctl status -n ${namespace}; pnpm ctl history -n ${namespace}
 Remove all of it: make down

@@ -21,7 +21,7 @@ export class World {
   }
 
   /** Starts the lab, or takes the cluster that KUBECONFIG names. */
-  static async open(o: { addons: "core" | "all"; show?: boolean }): Promise<World> {
+  static async open(o: { addons: "core" | "rollout" | "all"; show?: boolean }): Promise<World> {
     await must(node, ["packages/lab/src/main.ts", "up", "--install", "--addons", o.addons], {
       cwd: root,
       show: o.show ?? true,

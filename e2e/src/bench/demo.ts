@@ -15,7 +15,7 @@ export const warmDemo: Figure = {
   name: "demo",
   seconds: 240,
   async measure(bench) {
-    const world = await World.open({ addons: "core", show: false });
+    const world = await World.open({ addons: "rollout", show: false });
     await buildImages(world, ["v1", "v2", "v3"]);
     await world.lab(["down"]);
     const demo = await runDemo(bench, { cwd: root, env: bench.env });
