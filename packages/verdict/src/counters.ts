@@ -29,10 +29,19 @@ export interface Counters {
   series: Record<string, Series>;
 }
 
+/** What one version adds for one rule; `warm`: of pods that were warming up; `samples`: how many it comes from. */
+export interface Added {
+  requests: number;
+  bad: number;
+  warmRequests: number;
+  warmBad: number;
+  samples: number;
+}
+
 /** What a look adds for one rule. */
 export interface Increment {
-  canary: { requests: number; bad: number; warmRequests: number; warmBad: number };
-  stable: { requests: number; bad: number; warmRequests: number; warmBad: number };
+  canary: Added;
+  stable: Added;
 }
 
 export interface CountOptions {
@@ -54,7 +63,7 @@ export interface Counted {
   problems: string[];
 }
 
-const nothing = () => ({ requests: 0, bad: 0, warmRequests: 0, warmBad: 0 });
+export const nothingAdded = (): Added => ({ requests: 0, bad: 0, warmRequests: 0, warmBad: 0, samples: 0 });
 const keyOf = ({ version, source, series }: Sample) => `${version}/${source}/${series}`;
 
 /**
@@ -74,7 +83,7 @@ export function count(
   o: CountOptions,
 ): Counted {
   const problems: string[] = [];
-  const increments = o.rules.map((): Increment => ({ canary: nothing(), stable: nothing() }));
+  const increments = o.rules.map((): Increment => ({ canary: nothingAdded(), stable: nothingAdded() }));
   const inOrder = samples.toSorted((a, b) => a.at - b.at);
   for (const sample of inOrder) takeIn(counters, sample, o, problems);
 
@@ -193,6 +202,7 @@ function drain(series: Series, horizon: number, increments: Increment[]): void {
       const bad = Math.min(pair[1] - before[1]!, requests);
       if (bad < pair[1] - before[1]!) pair[1] = before[1]! + bad;
       const to = increments[index]![series.version];
+      to.samples++;
       to.requests += requests;
       to.bad += bad;
       if (warm) {

@@ -1,5 +1,5 @@
 import type { Boundaries } from "./alpha.ts";
-import { addEvidence, logEvidence, logMixture, noEvidence, type PairedCounts, ratioSteps } from "./count-mixture.ts";
+import { addEvidence, logEvidence, logMixture, noEvidence, type PairedCounts } from "./count-mixture.ts";
 import { cusumStep } from "./cusum.ts";
 import type { Plan, Rule } from "./policy.ts";
 
@@ -26,12 +26,10 @@ interface Window {
 export interface TestState {
   /** Since the start; `retired` once the version has shown not to be bad from the start. */
   fromStart: Window & { retired: boolean };
-  /** Since the cumulative sum last left 0. `starts`: how many it has made. */
+  /** Since the cumulative sum last left 0, or since the weight changed. `starts`: how many it has made. */
   recent: Window & { starts: number };
-  /** Cumulative sums of the evidence for each point, for rules that only compare. */
-  relativeSums: number[];
-  /** The frame that is being filled, and the one before: a window's comparison reaches back into them. */
-  frames: { current: PairedCounts & { looks: number }; previous: PairedCounts };
+  /** The last looks, of which the oldest is overwritten at `next`: a window's comparison reaches back into them. */
+  past: { looks: PairedCounts[]; next: number };
   /** Since the last change of weight. `setAside`: requests that were not counted; `looksToSkip`: for how much longer. */
   gate: { score: number; comparison: number; requests: number; bad: number; setAside: number; looksToSkip: number };
   /** Whether stable served at the last look, so that both tests were asked. */
@@ -49,14 +47,13 @@ export interface CountingTest {
   scale: number;
   /** ln(beta): the gate's boundary. */
   gateBoundary: number;
-  /** How many looks make a frame, see `looksPerFrame`. */
-  looksPerFrame: number;
+  /** How many looks a window's comparison reaches back, see `looksBack`. */
+  looksBack: number;
 }
 
 /** Which of a rule's ways to fail was taken. */
 export type FailedBy = "fromStart" | "turnedBad";
 
-const noPairs = (): PairedCounts => ({ canaryRequests: 0, canaryBad: 0, stableRequests: 0, stableBad: 0 });
 const newGate = (): TestState["gate"] => ({
   score: 0,
   comparison: 0,
@@ -71,8 +68,7 @@ export function newTestState(): TestState {
   return {
     fromStart: { ...newWindow(), retired: false },
     recent: { ...newWindow(), starts: 1 },
-    relativeSums: noEvidence(),
-    frames: { current: { ...noPairs(), looks: 0 }, previous: noPairs() },
+    past: { looks: [], next: 0 },
     gate: newGate(),
     compared: true,
   };
@@ -82,7 +78,7 @@ export function newTestState(): TestState {
  * How many looks it takes at most from stable's counting a request to the canary's counting one of the same moment: a
  * sample is up to a scrape old, and the canary's waits for up to another until stable's reach as far.
  */
-export function looksPerFrame({ scrapeSeconds, pollSeconds }: Pick<Plan, "scrapeSeconds" | "pollSeconds">): number {
+export function looksBack({ scrapeSeconds, pollSeconds }: Pick<Plan, "scrapeSeconds" | "pollSeconds">): number {
   return Math.ceil((2 * scrapeSeconds) / pollSeconds);
 }
 
@@ -104,7 +100,7 @@ export function countingTest(
     perGood: Math.log((1 - p1) / (1 - p0)) / phi,
     scale: 1 / phi,
     gateBoundary: Math.log(beta),
-    looksPerFrame: looksPerFrame(plan),
+    looksBack: looksBack(plan),
   };
 }
 
@@ -121,7 +117,7 @@ export function take(test: CountingTest, state: TestState, look: Look, stableSer
     if (state.fromStart.requests > 0) state.fromStart.retired = true;
     state.recent.starts++;
     restart(state.recent);
-    state.frames = { current: { ...noPairs(), looks: 0 }, previous: noPairs() };
+    state.past = { looks: [], next: 0 };
   }
   takeGate(test, state, look, compare);
   if (test.rule.absolute === undefined) return compare ? takeRelativeOnly(test, state, look) : undefined;
@@ -130,10 +126,13 @@ export function take(test: CountingTest, state: TestState, look: Look, stableSer
   return fromStart ? "fromStart" : turnedBad ? "turnedBad" : undefined;
 }
 
-/** Begins the gate's evidence anew: the weight has changed. */
-export function resetGate(state: TestState): void {
+/** The weight has changed: the gate's evidence begins anew, and a comparison's of its own. */
+export function weightChanged(test: CountingTest, state: TestState): void {
   state.gate = newGate();
-  state.frames = { current: { ...noPairs(), looks: 0 }, previous: noPairs() };
+  if (test.rule.absolute !== undefined) return;
+  state.recent.starts++;
+  restart(state.recent);
+  reachBack(test, state);
 }
 
 /**
@@ -171,7 +170,7 @@ function takeFromStart(test: CountingTest, state: TestState, look: Look, compare
 function takeRecent(test: CountingTest, state: TestState, look: Look, compare: boolean): boolean {
   const window = state.recent;
   const rested = window.score <= 0 && window.requests === 0;
-  if (compare) fillFrame(test, state.frames, look.paired);
+  if (compare) remember(test, state.past, look.paired);
   const mayRestart = window.starts < test.boundaries.starts;
   window.score = cusumStep(window.score, increment(test, look), mayRestart);
   if (window.score === 0 && mayRestart) {
@@ -190,39 +189,46 @@ function takeRecent(test: CountingTest, state: TestState, look: Look, compare: b
   return !compare || logMixture(window.evidence) >= test.boundaries.cusum;
 }
 
-/** The largest mean over starts and points is at most the sum over starts, so the same boundary holds as for one point. */
+/**
+ * Stable's samples are counted before the canary's of the same moment, so a cumulative sum of a comparison alone would
+ * begin between the two when an outage of both begins. Its windows are therefore the whole attempt, and the time since
+ * the last change of weight, reaching back.
+ */
 function takeRelativeOnly(test: CountingTest, state: TestState, look: Look): FailedBy | undefined {
   const { tolerated } = test.rule.relative!;
-  const { fromStart, recent, relativeSums } = state;
-  for (const window of [fromStart, recent]) {
+  for (const window of [state.fromStart, state.recent]) {
     window.requests += look.requests;
     window.bad += look.bad;
+    addEvidence(window.evidence, look.paired, tolerated, test.scale);
+    window.score = logMixture(window.evidence);
   }
-  if (look.paired.canaryBad + look.paired.stableBad === 0) return undefined;
-  addEvidence(fromStart.evidence, look.paired, tolerated, test.scale);
-  const mayRestart = recent.starts < test.boundaries.starts;
-  for (let j = 0; j < relativeSums.length; j++) {
-    const increment = test.scale * logEvidence(look.paired, tolerated * ratioSteps[j]!, tolerated);
-    relativeSums[j] = cusumStep(relativeSums[j]!, increment, mayRestart);
-  }
-  recent.starts++;
-  fromStart.score = logMixture(fromStart.evidence);
-  recent.score = logMixture(relativeSums);
-  if (fromStart.score >= test.boundaries.sprt) return "fromStart";
-  return recent.score >= test.boundaries.cusum ? "turnedBad" : undefined;
+  remember(test, state.past, look.paired);
+  if (state.fromStart.score >= test.boundaries.sprt) return "fromStart";
+  return state.recent.score >= recentBoundary(test, state) ? "turnedBad" : undefined;
+}
+
+/**
+ * What the evidence since the last start must reach. A comparison alone starts with each weight, nobody knows how
+ * often: the j-th start has the part 1/(j(j+1)) of alpha, and all parts together are 1.
+ */
+export function recentBoundary({ rule, boundaries }: CountingTest, { recent }: TestState): number {
+  return rule.absolute === undefined
+    ? boundaries.sprt + Math.log(recent.starts * (recent.starts + 1))
+    : boundaries.cusum;
 }
 
 /**
  * A look at which stable itself is bad says nothing good or bad about the new version, and is set aside: else a shared
  * outage, once over, would keep a good version from passing for long. Which looks those are depends on stable alone, so
- * a version at p1 or worse still passes with a probability of at most beta. The canary's samples may lag by a frame.
+ * a version at p1 or worse still passes with a probability of at most beta. The canary's samples may lag by as many
+ * looks as a window reaches back.
  */
 function takeGate(test: CountingTest, state: TestState, look: Look, compare: boolean): void {
   const { gate } = state;
   if (compare && test.rule.absolute !== undefined) {
     const { stableRequests, stableBad } = look.paired;
     const ofStable = stableBad * test.perBad + (stableRequests - stableBad) * test.perGood;
-    if (ofStable >= -test.gateBoundary) gate.looksToSkip = test.looksPerFrame + 1;
+    if (ofStable >= -test.gateBoundary) gate.looksToSkip = test.looksBack + 1;
     if (gate.looksToSkip > 0) {
       gate.looksToSkip--;
       gate.setAside += look.requests;
@@ -244,31 +250,26 @@ function increment(test: CountingTest, { requests, bad }: Look): number {
 }
 
 /**
- * A canary's samples are counted later than stable's of the same moment, see `looksPerFrame`. A window that began with the canary's first bad request
- * would miss the bad ones that stable had at the same time but counted looks earlier, and take an outage of both for
- * the canary's own. So its comparison begins up to two frames earlier.
+ * A canary's samples are counted later than stable's of the same moment, see `looksBack`. A window that began with the
+ * canary's first bad request would miss the bad ones that stable had at the same time but counted looks earlier, and
+ * take an outage of both for the canary's own. So its comparison begins that many looks earlier.
  */
-function reachBack(test: CountingTest, { recent, frames }: TestState): void {
+function reachBack(test: CountingTest, { recent, past }: TestState): void {
   recent.evidence.fill(0);
-  const { tolerated } = test.rule.relative!;
-  addEvidence(recent.evidence, frames.previous, tolerated, test.scale);
-  addEvidence(recent.evidence, frames.current, tolerated, test.scale);
+  for (const look of past.looks) addEvidence(recent.evidence, look, test.rule.relative!.tolerated, test.scale);
 }
 
-function fillFrame(test: CountingTest, frames: TestState["frames"], counts: PairedCounts): void {
-  const { current, previous } = frames;
-  if (current.looks >= test.looksPerFrame) {
-    previous.canaryRequests = current.canaryRequests;
-    previous.canaryBad = current.canaryBad;
-    previous.stableRequests = current.stableRequests;
-    previous.stableBad = current.stableBad;
-    current.canaryRequests = current.canaryBad = current.stableRequests = current.stableBad = current.looks = 0;
+function remember(test: CountingTest, past: TestState["past"], counts: PairedCounts): void {
+  const oldest = past.looks[past.next];
+  if (past.looks.length <= test.looksBack || oldest === undefined) {
+    past.looks.push({ ...counts });
+    return;
   }
-  current.canaryRequests += counts.canaryRequests;
-  current.canaryBad += counts.canaryBad;
-  current.stableRequests += counts.stableRequests;
-  current.stableBad += counts.stableBad;
-  current.looks++;
+  oldest.canaryRequests = counts.canaryRequests;
+  oldest.canaryBad = counts.canaryBad;
+  oldest.stableRequests = counts.stableRequests;
+  oldest.stableBad = counts.stableBad;
+  past.next = (past.next + 1) % past.looks.length;
 }
 
 function restart(window: Window): void {

@@ -8,10 +8,11 @@ export {
   type FailedBy,
   type Look,
   newTestState,
-  resetGate,
+  recentBoundary,
   rulesOutBad,
   take,
   type TestState,
+  weightChanged,
 } from "./counting-test.ts";
 export type { PairedCounts } from "./count-mixture.ts";
 export { type Crossing, expectedComparison, expectedCrossing, expectedDelay } from "./expectation.ts";

@@ -15,7 +15,8 @@ export function fail(
   if (rule.bad.kind === "silence") {
     return `the new version does not answer: ${bad} of ${requests} answers were its own, although it is given ${number(weight)} % of the requests ${sure}`;
   }
-  const since = by === "fromStart" ? "since it started" : "since it turned bad";
+  const later = rule.absolute === undefined ? "since the last change of weight" : "since it turned bad";
+  const since = by === "fromStart" ? "since it started" : later;
   const seen = `${counted(bad, requests)} ${what(rule)} ${since}`;
   const comparison =
     rule.relative === undefined ? "" : `more than ${number(rule.relative.tolerated)} times what stable has`;

@@ -1,21 +1,22 @@
 import { divideAlpha } from "./alpha.ts";
 import { blindness } from "./blind.ts";
-import { count, type Counters, type Increment } from "./counters.ts";
+import { type Added, count, type Counters, type Increment, nothingAdded } from "./counters.ts";
 import {
   type CountingTest,
   countingTest,
   type FailedBy,
   type Look,
   newTestState,
+  recentBoundary,
   requestsMissing,
-  resetGate,
   rulesOutBad,
   take,
   type TestState,
+  weightChanged,
 } from "./counting-test.ts";
 import { logMixture } from "./count-mixture.ts";
 import type { Observation } from "./observation.ts";
-import { checkPolicy, type Plan, type Policy, type Rule } from "./policy.ts";
+import { checkPolicy, type Plan, type Policy } from "./policy.ts";
 import * as reasons from "./reasons.ts";
 
 /**
@@ -70,6 +71,8 @@ export interface State {
   weightSince: number;
   counters: Counters;
   tests: TestState[];
+  /** For each rule what stable added since the canary's last sample. */
+  unpaired: Added[];
   /** All requests and bad requests of the first rule since the start. */
   totals: { canary: { requests: number; bad: number }; stable: { requests: number; bad: number } };
   blindSince: number | null;
@@ -95,6 +98,7 @@ export function start(attempt: string, policy: Policy, plan: Plan, at: number): 
     weightSince: at,
     counters: { series: {} },
     tests: policy.rules.map(newTestState),
+    unpaired: policy.rules.map(nothingAdded),
     totals: { canary: { requests: 0, bad: 0 }, stable: { requests: 0, bad: 0 } },
     blindSince: null,
     failed: null,
@@ -107,11 +111,12 @@ export function step(before: State, observation: Observation): { state: State; r
   const state = structuredClone(before);
   const { policy } = state;
   const { now } = observation;
+  const tests = testsOf(state);
 
   if (observation.weight !== state.weight) {
     state.weight = observation.weight;
     state.weightSince = now;
-    state.tests.forEach(resetGate);
+    for (const [index, test] of tests.entries()) weightChanged(test, state.tests[index]!);
   }
   const counted = count(state.counters, observation.samples, observation.gone ?? [], {
     rules: policy.rules,
@@ -123,14 +128,8 @@ export function step(before: State, observation: Observation): { state: State; r
   });
   addTotals(state, counted.increments[0]!);
 
-  const tests = testsOf(state);
   const failures = tests.map((test, index) =>
-    take(
-      test,
-      state.tests[index]!,
-      lookOf(state, test.rule, counted.increments[index]!, now),
-      observation.stableServes,
-    ),
+    take(test, state.tests[index]!, lookOf(state, index, counted.increments[index]!, now), observation.stableServes),
   );
   const result = decide(state, tests, failures, observation, [...(observation.problems ?? []), ...counted.problems], {
     clockWentBack: now < state.lastNow,
@@ -205,7 +204,7 @@ function decide(
 
 function failure(state: State, test: CountingTest, memory: TestState, by: FailedBy) {
   const window = by === "fromStart" ? memory.fromStart : memory.recent;
-  const boundary = by === "fromStart" ? test.boundaries.sprt : test.boundaries.cusum;
+  const boundary = by === "fromStart" ? test.boundaries.sprt : recentBoundary(test, memory);
   return {
     verdict: "fail" as const,
     rule: test.rule.name,
@@ -222,7 +221,9 @@ function testsOf({ policy, plan }: State): CountingTest[] {
   return policy.rules.map((rule, index) => countingTest(rule, boundaries[index]!, plan, policy));
 }
 
-function lookOf(state: State, { bad }: Rule, { canary, stable }: Increment, now: number): Look {
+function lookOf(state: State, index: number, { canary, stable: fresh }: Increment, now: number): Look {
+  const { bad } = state.policy.rules[index]!;
+  const stable = pairUp(state, index, canary, fresh);
   if (bad.kind === "silence") return silenceOf(state, bad.settleSeconds, { canary, stable }, now);
   return {
     requests: canary.requests,
@@ -236,10 +237,22 @@ function lookOf(state: State, { bad }: Rule, { canary, stable }: Increment, now:
   };
 }
 
+/**
+ * Pods are scraped at moments of their own, so a look may see stable's samples alone. What they add waits for the
+ * canary's next: compared are counts over the same time.
+ */
+function pairUp(state: State, index: number, canary: Added, fresh: Added): Added {
+  const stable = state.unpaired[index]!;
+  for (const key of ["requests", "bad", "warmRequests", "warmBad", "samples"] as const) stable[key] += fresh[key];
+  if (canary.samples === 0) return nothingAdded();
+  state.unpaired[index] = nothingAdded();
+  return stable;
+}
+
 /** The versions' weights in place of their requests, their answers in place of bad ones, and the versions swapped. */
 function silenceOf(state: State, settleSeconds: number, { canary, stable }: Increment, now: number): Look {
   const settled = now - state.weightSince >= settleSeconds * 1000;
-  const counts = settled && state.weight > 0 && state.weight < 100;
+  const counts = settled && canary.samples > 0 && state.weight > 0 && state.weight < 100;
   return {
     requests: counts ? canary.requests + stable.requests : 0,
     bad: counts ? canary.requests : 0,
@@ -267,7 +280,7 @@ function spentOf({ totals: { canary, stable }, policy }: State): Result["spent"]
 
 function evidenceOf(state: State, tests: readonly CountingTest[]): RuleEvidence[] {
   return tests.map((test, index) => {
-    const { fromStart, recent, relativeSums, gate, compared } = state.tests[index]!;
+    const { fromStart, recent, gate, compared } = state.tests[index]!;
     const only = test.rule.absolute === undefined;
     return {
       rule: test.rule.name,
@@ -276,11 +289,11 @@ function evidenceOf(state: State, tests: readonly CountingTest[]): RuleEvidence[
         ? {
             relative: {
               fromStart: fromStart.retired ? null : logMixture(fromStart.evidence),
-              recent: logMixture(only ? relativeSums : recent.evidence),
+              recent: logMixture(recent.evidence),
             },
           }
         : {}),
-      boundaries: { fromStart: test.boundaries.sprt, recent: test.boundaries.cusum },
+      boundaries: { fromStart: test.boundaries.sprt, recent: recentBoundary(test, state.tests[index]!) },
       gate: {
         score: only ? gate.comparison : gate.score,
         boundary: test.gateBoundary,

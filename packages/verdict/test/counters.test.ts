@@ -107,6 +107,7 @@ test("a pod that warms up is counted, and marked", () => {
     bad: 5,
     warmRequests: 50,
     warmBad: 5,
+    samples: 1,
   });
   expect(canaryOf(counters, [sample("c1", 15, 90, 6)], changes)).toMatchObject({ requests: 40, warmRequests: 0 });
 });

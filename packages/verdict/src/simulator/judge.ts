@@ -4,10 +4,10 @@ import {
   countingTest,
   type Look,
   newTestState,
-  resetGate,
   rulesOutBad,
   take,
   type TestState,
+  weightChanged,
 } from "../counting-test.ts";
 import { firstAbsolute } from "../policy.ts";
 import type { RolloutPlan } from "./rollout-plan.ts";
@@ -54,7 +54,7 @@ export class Judge {
   }
 
   weightChanged(): void {
-    resetGate(this.#state);
+    weightChanged(this.#test, this.#state);
   }
 
   ask(scraped: ScrapedCounters, at: number): "pass" | "fail" | "continue" | "inconclusive" {
