@@ -1,9 +1,10 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { valueRows, withValuesTable } from "../readme.ts";
 import { CHART, type Manifest, render, type Values } from "./support/helm.ts";
+import { withImages } from "./support/values.ts";
 
 const read = (name: string) => readFileSync(join(CHART, name), "utf8");
 const readme = read("README.md");
@@ -39,15 +40,32 @@ describe("the table of values", () => {
 });
 
 test("the README lists the rights of the verify Job's role", async () => {
-  const rules: Manifest[] = (await render()).get("Role").rules;
+  const rules: Manifest[] = (await render(withImages({ mode: "rollout" }))).get("Role", "myapp-gate").rules;
   for (const { resources, verbs } of rules) {
     for (const resource of resources) {
       const line = readme
+        .slice(readme.indexOf("## Rights"))
         .split("\n")
         .find((row) => row.startsWith("|") && new RegExp(`\\b${resource}\\b[^/]`).test(row));
       expect(line, resource).toContain(`| ${verbs.join(", ")} |`);
     }
   }
+});
+
+test("the README lists every type and field of a metric, and every preset", () => {
+  const schema = JSON.parse(read("values.schema.json")) as { $defs: { metric: { properties: Manifest } } };
+  const { type, ...fields } = schema.$defs.metric.properties;
+  const cells = readme
+    .split("\n")
+    .filter((line) => line.startsWith("| "))
+    .map((line) => line.split(" | ")[0]);
+  for (const name of [...type.enum, ...Object.keys(fields)]) {
+    expect(
+      cells.some((cell) => cell!.includes(`\`${name}\``)),
+      name,
+    ).toBe(true);
+  }
+  for (const name of readdirSync(join(CHART, "presets"))) expect(readme).toContain(`(presets/${name})`);
 });
 
 test("Chart.yaml announces the newest entries of the changelog", () => {

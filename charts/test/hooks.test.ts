@@ -133,6 +133,17 @@ describe("the verify hook", () => {
       schema: "20251028",
       deadlineSeconds: 300,
       ledgerKeep: 10,
+      prometheus: {
+        address: "http://prometheus.monitoring.svc:9090",
+        names: {
+          hashLabel: "pod_template_hash",
+          namespaceLabel: "namespace",
+          requests: "http_requests_total",
+          statusLabel: "status",
+          errorStatus: "5..",
+          durationBucket: "http_request_duration_seconds_bucket",
+        },
+      },
     });
   });
 

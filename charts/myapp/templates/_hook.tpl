@@ -166,6 +166,10 @@ template:
   "schema" $schema
   "deadlineSeconds" .Values.verify.deadlineSeconds
   "ledgerKeep" .Values.ledger.keep
+  "prometheus" (dict
+    "address" .Values.analysis.prometheus.address
+    "names" (pick .Values.analysis.names "hashLabel" "namespaceLabel" "requests" "statusLabel" "errorStatus" "durationBucket")
+  )
 -}}
 {{- if eq .Values.mode "rollout" -}}
   {{- $rollout := include "myapp.rolloutServices" . | fromJson -}}
