@@ -6,7 +6,7 @@ const REQUIRE = `import { createRequire } from "node:module"; const require = cr
 
 await rm("dist", { recursive: true, force: true });
 await build({
-  entryPoints: ["src/server.ts", "src/migrate.ts"],
+  entryPoints: ["src/server.ts", "src/worker.ts", "src/migrate.ts"],
   outdir: "dist",
   outExtension: { ".js": ".mjs" },
   bundle: true,

@@ -1,12 +1,13 @@
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import fastify, { LogController, type FastifyBaseLogger } from "fastify";
 import { Type } from "typebox";
-import { TIMEOUTS } from "./app.ts";
+import { TIMEOUTS } from "./http.ts";
 import { errorRatioProblem, NO_FAULTS, type FaultDials } from "./faults.ts";
 
 const Settings = Type.Object(
   {
     errors: Type.Record(Type.String(), Type.Number({ minimum: 0, maximum: 1 }), { default: {} }),
+    jobCrashes: Type.Number({ minimum: 0, maximum: 1, default: NO_FAULTS.jobCrashes }),
     latencyMs: Type.Number({ minimum: 0, maximum: 600_000, default: NO_FAULTS.latencyMs }),
     leakMbPerSecond: Type.Number({ minimum: 0, maximum: 10_000, default: NO_FAULTS.leakMbPerSecond }),
     crashAfterSeconds: Type.Union([Type.Number({ minimum: 0, maximum: 86_400 }), Type.Null()], {

@@ -17,6 +17,10 @@ export type Config = {
   commit: string;
   /** Seconds between SIGTERM (unready at once) and the moment the listener closes. */
   drainSeconds: number;
+  /** Jobs that a worker does at the same time. */
+  workerConcurrency: number;
+  /** Seconds after SIGTERM in which a worker finishes the jobs that it has. */
+  workerDrainSeconds: number;
   faultSeed: number;
   faults: FaultSettings;
 };
@@ -25,6 +29,7 @@ const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"
 const FAULT_VARIABLES = [
   "FAULT_SEED",
   "FAULT_ERRORS",
+  "FAULT_JOB_CRASHES",
   "FAULT_LATENCY_MS",
   "FAULT_LEAK_MB_PER_S",
   "FAULT_CRASH_AFTER_S",
@@ -47,9 +52,10 @@ export class ConfigError extends Error {
 
 /**
  * Reads the configuration from environment variables. An empty variable counts as not set.
+ * @param needs what the program cannot do without
  * @throws ConfigError naming every variable that is wrong, what it is and what is allowed; the value of a secret is left out
  */
-export function readConfig(env: Record<string, string | undefined>): Config {
+export function readConfig(env: Record<string, string | undefined>, needs = { database: false }): Config {
   const problems: string[] = [];
 
   function read<T>(name: string, fallback: T, allowed: string, parse: (text: string) => T | undefined): T {
@@ -88,9 +94,15 @@ export function readConfig(env: Record<string, string | undefined>): Config {
     version: read("APP_VERSION", "dev", "1 to 128 printable characters without spaces", headerSafe),
     commit: read("APP_COMMIT", "unknown", "1 to 128 printable characters without spaces", headerSafe),
     drainSeconds: readNumber("DRAIN_SECONDS", 3, 0, 600),
+    workerConcurrency: read("WORKER_CONCURRENCY", 4, "a whole number from 1 to 64", (text) => {
+      const value = numberWithin(text, 1, 64);
+      return Number.isInteger(value) ? value : undefined;
+    }),
+    workerDrainSeconds: readNumber("WORKER_DRAIN_SECONDS", 15, 1, 600),
     faultSeed: readNumber("FAULT_SEED", 1, 0, 2 ** 32 - 1),
     faults: {
       errors: readErrorRatios(),
+      jobCrashes: readNumber("FAULT_JOB_CRASHES", 0, 0, 1),
       latencyMs: readNumber("FAULT_LATENCY_MS", 0, 0, 600_000),
       leakMbPerSecond: readNumber("FAULT_LEAK_MB_PER_S", 0, 0, 10_000),
       crashAfterSeconds: readNumber("FAULT_CRASH_AFTER_S", null, 0, LARGEST_DELAY_S),
@@ -107,6 +119,8 @@ export function readConfig(env: Record<string, string | undefined>): Config {
 
   if (config.databaseUrl !== undefined && !isPostgresUrl(config.databaseUrl))
     problems.push("DB_DSN (value not shown): want postgres://user:password@host:port/database");
+  if (config.databaseUrl === undefined && needs.database)
+    problems.push("DB_DSN is not set: want postgres://user:password@host:port/database");
   if (config.port !== 0 && config.port === config.adminPort)
     problems.push(`ADMIN_PORT="${config.adminPort}": want a port other than PORT, or "off"`);
   for (const name of misspelledFaults(env))

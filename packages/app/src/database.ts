@@ -1,8 +1,5 @@
 import { Pool } from "pg";
 
-/** Oldest schema version that this code works with. A database that is ahead of it is fine. */
-export const OLDEST_SCHEMA = "20251028";
-
 const POLL_UNTIL_KNOWN_MS = 500;
 const POLL_MS = 5000;
 const UNDEFINED_TABLE = "42P01";
@@ -12,13 +9,16 @@ type Logger = { warn: (details: object, message: string) => void; info: (details
 /** The connection pool, and what is known of the schema behind it. */
 export class Database {
   readonly pool: Pool;
+  readonly #oldestSchema: string;
   readonly #log: Logger;
   readonly #onSchemaVersion: (version: string) => void;
   #schemaVersion: string | undefined;
   #timer: NodeJS.Timeout | undefined;
   #ping: Promise<void> | undefined;
 
-  constructor(options: { url: string; log: Logger; onSchemaVersion: (version: string) => void }) {
+  /** @param options.oldestSchema oldest schema version that the program works with; a database that is ahead is fine */
+  constructor(options: { url: string; oldestSchema: string; log: Logger; onSchemaVersion: (version: string) => void }) {
+    this.#oldestSchema = options.oldestSchema;
     this.#log = options.log;
     this.#onSchemaVersion = options.onSchemaVersion;
     this.pool = new Pool({
@@ -42,8 +42,8 @@ export class Database {
   /** Why this code cannot work with the database, or `undefined` when it can. The last known version stands while the database is away. */
   get unreadyReason(): string | undefined {
     if (this.#schemaVersion === undefined) return "the database has not answered yet";
-    if (this.#schemaVersion < OLDEST_SCHEMA)
-      return `the database schema is at ${this.#schemaVersion}, this version needs ${OLDEST_SCHEMA} or newer: run migrate upgrade`;
+    if (this.#schemaVersion < this.#oldestSchema)
+      return `the database schema is at ${this.#schemaVersion}, this version needs ${this.#oldestSchema} or newer: run migrate upgrade`;
     return undefined;
   }
 

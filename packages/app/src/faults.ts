@@ -3,9 +3,11 @@ import { APP_ROUTES } from "./routes.ts";
 
 /** The position of every fault dial. */
 export type FaultSettings = {
-  /** Share of 500s by target: `*`, a route, or a method and a route. */
+  /** Share of failures by target: `*`, `jobs`, a route, or a method and a route. */
   errors: Record<string, number>;
-  /** Added to every app request before it is handled. */
+  /** Share of jobs in whose middle the worker's process dies. */
+  jobCrashes: number;
+  /** Added to every app request, and to every job, before it is handled. */
   latencyMs: number;
   /** Memory kept per second, in MiB. */
   leakMbPerSecond: number;
@@ -13,12 +15,13 @@ export type FaultSettings = {
   crashAfterSeconds: number | null;
   /** /ready answers 503. */
   unready: boolean;
-  /** Every app route answers 500 while the probes stay green. */
+  /** Every app route answers 500, and every job fails, while the probes stay green. */
   sick: boolean;
 };
 
 export const NO_FAULTS: FaultSettings = {
   errors: {},
+  jobCrashes: 0,
   latencyMs: 0,
   leakMbPerSecond: 0,
   crashAfterSeconds: null,
@@ -28,20 +31,23 @@ export const NO_FAULTS: FaultSettings = {
 
 const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 const LEAK_INTERVAL_MS = 100;
+/** The target of the dial `errors` that stands for the worker's jobs. */
+const JOBS = "jobs";
 const MIB = 1024 * 1024;
 
 /** The dials at work: who turns them, and what each does to the process. */
 export class FaultDials {
   readonly #seed: number;
-  readonly #crash: (afterSeconds: number) => void;
+  readonly #crash: (when: string) => void;
   #settings: FaultSettings = NO_FAULTS;
   #rates = new Map<string, ExactRate>();
+  #jobCrashes = new ExactRate(0, 0);
   #leaked: Buffer[] = [];
   #leakTimer: NodeJS.Timeout | undefined;
   #crashTimer: NodeJS.Timeout | undefined;
 
-  /** @param crash ends the process; called by the crash dial */
-  constructor(options: { seed: number; crash: (afterSeconds: number) => void }) {
+  /** @param crash ends the process; called by the crash dials */
+  constructor(options: { seed: number; crash: (when: string) => void }) {
     this.#seed = options.seed;
     this.#crash = options.crash;
   }
@@ -63,11 +69,15 @@ export class FaultDials {
         .filter(([, ratio]) => ratio > 0)
         .map(([target, ratio]) => [target, new ExactRate(ratio, seedFor(this.#seed, target))]),
     );
+    this.#jobCrashes = new ExactRate(settings.jobCrashes, seedFor(this.#seed, "job crashes"));
     this.#setLeak(settings.leakMbPerSecond);
     clearTimeout(this.#crashTimer);
     const { crashAfterSeconds } = settings;
     if (crashAfterSeconds !== null)
-      this.#crashTimer = setTimeout(() => this.#crash(crashAfterSeconds), crashAfterSeconds * 1000).unref();
+      this.#crashTimer = setTimeout(
+        () => this.#crash(`after ${crashAfterSeconds} s`),
+        crashAfterSeconds * 1000,
+      ).unref();
   }
 
   /** Whether this request is to fail. The most specific target decides: method and route, then route, then `*`. */
@@ -75,6 +85,18 @@ export class FaultDials {
     if (this.#settings.sick) return true;
     const rate = this.#rates.get(`${method} ${route}`) ?? this.#rates.get(route) ?? this.#rates.get("*");
     return rate?.next() ?? false;
+  }
+
+  /** Whether this job is to fail. */
+  failsNextJob(): boolean {
+    if (this.#settings.sick) return true;
+    const rate = this.#rates.get(JOBS) ?? this.#rates.get("*");
+    return rate?.next() ?? false;
+  }
+
+  /** Ends the process if this job is to be lost. */
+  crashInJob(): void {
+    if (this.#jobCrashes.next()) this.#crash("in the middle of a job");
   }
 
   /** Bytes held by the leak dial. */
@@ -116,12 +138,14 @@ export function errorRatioProblem(target: string, ratio: number): string | undef
   const [route = "", method] = target.split(" ").toReversed();
   if (!(ratio >= 0 && ratio <= 1)) return "want TARGET=RATIO with a ratio from 0 to 1";
   if (method !== undefined && !METHODS.includes(method)) return `unknown method; want one of ${METHODS.join(", ")}`;
-  if (target !== "*" && !APP_ROUTES.includes(route)) return `unknown route; want * or one of ${APP_ROUTES.join(", ")}`;
+  if (target !== "*" && target !== JOBS && !APP_ROUTES.includes(route))
+    return `unknown target; want *, ${JOBS}, or one of ${APP_ROUTES.join(", ")}`;
   return undefined;
 }
 
 /** One word for what the dials make of this process, as JSON metrics report it. */
 export function scenarioOf(settings: FaultSettings): "healthy" | "buggy" | "degrading" {
-  if (settings.sick || Object.values(settings.errors).some((ratio) => ratio > 0)) return "buggy";
+  const { sick, errors, jobCrashes } = settings;
+  if (sick || jobCrashes > 0 || Object.values(errors).some((ratio) => ratio > 0)) return "buggy";
   return settings.latencyMs > 0 || settings.leakMbPerSecond > 0 ? "degrading" : "healthy";
 }

@@ -20,5 +20,7 @@ export const APP_ROUTES: readonly string[] = [
   "/api/v1/status",
   "/api/v1/notes",
   "/api/v1/notes/:id",
+  "/api/v1/jobs",
+  "/api/v1/jobs/:id",
   "/openapi.json",
 ];

@@ -20,15 +20,17 @@ describe("readConfig", () => {
 
   it("reads every dial", () => {
     const env = {
-      FAULT_ERRORS: "GET /feature/new=0.3, /api/v1/notes=0.05,*=0",
+      FAULT_ERRORS: "GET /feature/new=0.3, /api/v1/notes=0.05,jobs=0.1,*=0",
       FAULT_LATENCY_MS: "250",
+      FAULT_JOB_CRASHES: "0.5",
       FAULT_LEAK_MB_PER_S: "1.5",
       FAULT_CRASH_AFTER_S: "0",
       FAULT_UNREADY: "true",
       FAULT_SICK: "1",
     };
     expect(readConfig(env).faults).toEqual({
-      errors: { "GET /feature/new": 0.3, "/api/v1/notes": 0.05, "*": 0 },
+      errors: { "GET /feature/new": 0.3, "/api/v1/notes": 0.05, jobs: 0.1, "*": 0 },
+      jobCrashes: 0.5,
       latencyMs: 250,
       leakMbPerSecond: 1.5,
       crashAfterSeconds: 0,
@@ -58,6 +60,11 @@ describe("readConfig", () => {
     ["FAULT_ERRORS", "/version=2"],
     ["FAULT_ERRORS", "/live=1"],
     ["FAULT_ERROR", "/version=1"],
+    ["FAULT_ERRORS", "GET jobs=1"],
+    ["FAULT_JOB_CRASHES", "2"],
+    ["WORKER_CONCURRENCY", "1.5"],
+    ["WORKER_CONCURRENCY", "0"],
+    ["WORKER_DRAIN_SECONDS", "0"],
     ["ADMIN_PORT", "8080"],
   ])("refuses %s=%s and names the variable", (name, value) => {
     expect(() => readConfig({ [name]: value })).toThrow(new RegExp(`1 problem .*\n  ${name}`, "s"));

@@ -8,7 +8,7 @@ const SOURCES = join(import.meta.dirname, "../src");
 export type Finished = { code: number | null; signal: NodeJS.Signals | null; stdout: string; stderr: string };
 
 /** Starts one of the package's programs with nothing but `env` in its environment. It is killed when the test ends. */
-export function start(program: "server" | "migrate", args: string[], env: Record<string, string>) {
+export function start(program: "server" | "worker" | "migrate", args: string[], env: Record<string, string>) {
   const child: ChildProcess = spawn(process.execPath, [join(SOURCES, `${program}.ts`), ...args], {
     env,
     stdio: ["ignore", "pipe", "pipe"],
@@ -40,6 +40,19 @@ export async function startServer(env: Record<string, string> = {}) {
   const server = start("server", [], { HOST: "127.0.0.1", PORT: "0", ADMIN_PORT: "0", DRAIN_SECONDS: "0", ...env });
   const { address, adminAddress } = (await server.logged("listening")) as { address: string; adminAddress: string };
   return { ...server, url: address, adminUrl: adminAddress };
+}
+
+/** Starts a worker on free ports and waits until it listens. */
+export async function startWorker(env: Record<string, string>) {
+  const worker = start("worker", [], {
+    HOST: "127.0.0.1",
+    PORT: "0",
+    ADMIN_PORT: "0",
+    WORKER_DRAIN_SECONDS: "1",
+    ...env,
+  });
+  const { address, adminAddress } = (await worker.logged("listening")) as { address: string; adminAddress: string };
+  return { ...worker, url: address, adminUrl: adminAddress };
 }
 
 /** Runs `migrate` to its end. */

@@ -136,7 +136,15 @@ describe("the service without a database", () => {
 describe("fault dials", () => {
   it("are all off at first, show their state, and DELETE turns them off", async () => {
     const { adminUrl } = await startServer();
-    const off = { errors: {}, latencyMs: 0, leakMbPerSecond: 0, crashAfterSeconds: null, unready: false, sick: false };
+    const off = {
+      errors: {},
+      jobCrashes: 0,
+      latencyMs: 0,
+      leakMbPerSecond: 0,
+      crashAfterSeconds: null,
+      unready: false,
+      sick: false,
+    };
     expect(await (await fetch(`${adminUrl}/faults`)).json()).toEqual(off);
     expect(await (await turn(adminUrl, { unready: true })).json()).toEqual({ ...off, unready: true });
     expect(await (await fetch(`${adminUrl}/faults`, { method: "DELETE" })).json()).toEqual(off);
