@@ -63,6 +63,7 @@ export function buildProgram(runner: Runner, defaultChart: string): Command {
   withChart(command("deploy", "install or upgrade, verify, and restore the release before when it fails"))
     .option("--skip-preflight", "apply without looking for problems first", false)
     .option("--no-rollback", "leave a failed release as it is (exit code 6)")
+    .option("--bake <duration>", "watch the verified release for so long, and take it back when its pods end", "0s")
     .option("--dry-run", "print the plan and preflight's findings, and change nothing", false)
     .action(act(async (o, signal) => (await import("./commands/deploy.ts")).runDeploy(o as never, signal)));
   withChart(command("preflight", "look for what would make a deploy fail, and change nothing")).action(

@@ -17,6 +17,7 @@ import type { Finding } from "../preflight/finding.ts";
 import { namespaceExists, preflight } from "../preflight/preflight.ts";
 import { liveReport, type OperationReport, reportBase } from "../report/operation-report.ts";
 import { type Applied, applyAndWatch } from "./apply-and-watch.ts";
+import { bake } from "./bake.ts";
 import { clearPending } from "./clear-pending.ts";
 import { type FinishedRollout, finishRollout } from "./finish-rollout.ts";
 import type { ChartInput } from "./helm.ts";
@@ -36,6 +37,8 @@ export interface DeployIntent {
   timeoutSeconds: number;
   /** Whether the waits that a rollout has of itself come on top of the timeout. */
   addPlanned: boolean;
+  /** For how long a verified release is watched before it is left alone. */
+  bakeSeconds?: number;
 }
 
 /** A deploy made ready: rendered, looked at, not applied. */
@@ -84,7 +87,15 @@ export async function deploy(context: Context, intent: DeployIntent): Promise<Op
     const applied = await apply(context, prepared, operation, { deadline, signal });
     if (applied.outcome === "interrupted") throw interrupted(context, intent, lock);
     const ended =
-      applied.outcome === "failed" ? applied : await finish(context, prepared, operation, { deadline, signal });
+      applied.outcome === "failed"
+        ? applied
+        : await bakeVerified(
+            context,
+            intent,
+            prepared,
+            signal,
+            await finish(context, prepared, operation, { deadline, signal }),
+          );
     if (ended.outcome === "failed") {
       const { facts } = prepared;
       return await takeBack(context, lock, operation, ended, {
@@ -263,6 +274,19 @@ async function finish(
   if (facts.workload.kind !== "Rollout") return { outcome: "ended", report: await verifiedReport(context, facts) };
   await retryAborted(context, facts, operation.fromTemplate);
   return await finishRollout(context, "deploy", facts, o);
+}
+
+/** Only what is verified is worth watching. */
+async function bakeVerified(
+  context: Context,
+  intent: DeployIntent,
+  { facts }: Prepared,
+  signal: AbortSignal,
+  ended: FinishedRollout,
+): Promise<FinishedRollout> {
+  if (ended.outcome === "failed" || ended.report.result !== "verified" || (intent.bakeSeconds ?? 0) === 0) return ended;
+  const failure = await bake(context, facts, { seconds: intent.bakeSeconds ?? 0, signal });
+  return failure === undefined ? ended : { outcome: "failed", ...failure };
 }
 
 async function verifiedReport(context: Context, facts: ReleaseFacts): Promise<OperationReport> {

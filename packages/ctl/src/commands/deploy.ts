@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import type { Rollout, RolloutAnalysis } from "@safe-deploy/kube";
 import { deploy, prepareDeploy } from "../act/deploy.ts";
-import type { GlobalOptions } from "../command-line.ts";
+import { type GlobalOptions, parseDuration } from "../command-line.ts";
 import { stepWords } from "../domain/rollout.ts";
 import { parseImageReference } from "../domain/image-reference.ts";
 import { CtlError } from "../errors.ts";
@@ -22,6 +22,8 @@ export interface DeployOptions extends GlobalOptions {
   rollback: boolean;
   createNamespace: boolean;
   dryRun: boolean;
+  /** A duration; preflight has none. */
+  bake?: string;
 }
 
 export async function runDeploy(options: DeployOptions, signal: AbortSignal): Promise<Outcome> {
@@ -124,8 +126,15 @@ function intentOf(options: DeployOptions) {
     rollback: options.rollback,
     createNamespace: options.createNamespace,
     timeoutSeconds: timeoutSeconds(options),
+    bakeSeconds: bakeSeconds(options.bake),
     addPlanned: options.timeoutIsDefault === true,
   };
+}
+
+function bakeSeconds(text: string | undefined): number {
+  const seconds = text === undefined ? 0 : parseDuration(text);
+  if (seconds !== undefined) return seconds;
+  throw new CtlError("CTL_E_USAGE", `--bake ${text ?? ""} is not a duration`, { next: "write it as 90s, 5m or 1h" });
 }
 
 /** `--image repo:tag@digest` as the chart's values. A part that is not given is emptied, lest an old one stays. */
