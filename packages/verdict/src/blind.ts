@@ -10,15 +10,17 @@ export interface Sight {
 
 /** Why nothing can be judged now, in plain words; undefined when it can. */
 export function blindness(
-  { now, stableServes }: Observation,
+  { now, weight, stableServes }: Observation,
   { clockWentBack, seen }: Sight,
   problems: readonly string[],
   { staleSeconds }: Policy,
 ): string | undefined {
   if (clockWentBack) return "the clock went back";
   if (problems.length > 0) return problems.join("; ");
-  const wanted = stableServes ? (["canary", "stable"] as const) : (["canary"] as const);
-  for (const version of wanted) {
+  // While the canary is given no requests its pods may not even exist.
+  const canary = weight > 0 || !stableServes ? (["canary"] as const) : [];
+  const stable = stableServes ? (["stable"] as const) : [];
+  for (const version of [...canary, ...stable]) {
     const at = seen[version];
     if (at === undefined) return `there are no samples of the ${version} version`;
     const age = (now - at) / 1000;

@@ -30,8 +30,18 @@ export interface TestState {
   recent: Window & { starts: number };
   /** The last looks, of which the oldest is overwritten at `next`: a window's comparison reaches back into them. */
   past: { looks: PairedCounts[]; next: number };
-  /** Since the last change of weight. `setAside`: requests that were not counted; `looksToSkip`: for how much longer. */
-  gate: { score: number; comparison: number; requests: number; bad: number; setAside: number; looksToSkip: number };
+  /** Since the last change of weight. */
+  gate: {
+    score: number;
+    comparison: number;
+    requests: number;
+    bad: number;
+    /** For how many looks more what is counted may be of requests from before the change. */
+    settling: number;
+    /** Requests left out because stable was bad, and for how many looks more they are. */
+    setAside: number;
+    looksToSkip: number;
+  };
   /** Whether stable served at the last look, so that both tests were asked. */
   compared: boolean;
 }
@@ -54,11 +64,12 @@ export interface CountingTest {
 /** Which of a rule's ways to fail was taken. */
 export type FailedBy = "fromStart" | "turnedBad";
 
-const newGate = (): TestState["gate"] => ({
+const newGate = (settling = 0): TestState["gate"] => ({
   score: 0,
   comparison: 0,
   requests: 0,
   bad: 0,
+  settling,
   setAside: 0,
   looksToSkip: 0,
 });
@@ -128,7 +139,7 @@ export function take(test: CountingTest, state: TestState, look: Look, stableSer
 
 /** The weight has changed: the gate's evidence begins anew, and a comparison's of its own. */
 export function weightChanged(test: CountingTest, state: TestState): void {
-  state.gate = newGate();
+  state.gate = newGate(test.looksBack);
   if (test.rule.absolute !== undefined) return;
   state.recent.starts++;
   restart(state.recent);
@@ -225,6 +236,10 @@ export function recentBoundary({ rule, boundaries }: CountingTest, { recent }: T
  */
 function takeGate(test: CountingTest, state: TestState, look: Look, compare: boolean): void {
   const { gate } = state;
+  if (gate.settling > 0) {
+    gate.settling--;
+    return;
+  }
   if (compare && test.rule.absolute !== undefined) {
     const { stableRequests, stableBad } = look.paired;
     const ofStable = stableBad * test.perBad + (stableRequests - stableBad) * test.perGood;

@@ -18,6 +18,21 @@ test("a good version passes each gate, on the requests since the weight changed"
   );
 });
 
+test("what was served before the weight changed passes nothing after it", () => {
+  const { results } = playRollout({
+    canary: always(0),
+    stable: always(0),
+    requestsPerSecond: 2000,
+    seconds: 130,
+    weight: (second) => (second < 100 ? 10 : 50),
+  });
+  expect(results[98]!.verdict).toBe("pass");
+  // The first samples after the change hold 1,000 requests of before it, five times what a pass needs.
+  const after = results.slice(99).map(({ verdict }) => verdict);
+  expect(after.indexOf("pass")).toBeGreaterThanOrEqual(10);
+  expect(after.at(-1)).toBe("pass");
+});
+
 test("a bad version fails, with the evidence and the numbers in plain words", () => {
   const { last, seconds } = playRollout({ canary: always(0.2), stable: always(0.001) });
   expect(last.verdict).toBe("fail");
@@ -163,6 +178,16 @@ test("a clock that goes back is blindness", () => {
   expect(results[109]!.verdict).toBe("blind");
   expect(results[109]!.reason).toContain("the clock went back");
   expect(results[119]!.verdict).toBe("pass");
+});
+
+test("a canary that is given no requests yet need not be seen, and passes nothing", () => {
+  const { results } = playRollout({
+    ...good,
+    weight: always(0),
+    seconds: 280,
+    see: ({ samples }) => ({ samples: samples.filter(({ version }) => version === "stable") }),
+  });
+  expect(new Set(results.slice(10).map(({ verdict }) => verdict))).toEqual(new Set(["continue"]));
 });
 
 test("blindness may end inconclusive by policy", () => {
