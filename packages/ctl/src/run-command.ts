@@ -2,6 +2,7 @@ import type { Kube } from "@safe-deploy/kube";
 import { type GlobalOptions, parseDuration } from "./command-line.ts";
 import type { Context } from "./context.ts";
 import { CtlError } from "./errors.ts";
+import { Journal } from "./report/journal.ts";
 import { Timeline } from "./report/timeline.ts";
 import { LiveProgress } from "./ui/live-progress.ts";
 import { PlainProgress, type Progress } from "./ui/progress.ts";
@@ -44,8 +45,10 @@ export async function operate<T>(
   });
   const progress = chooseProgress(title, timeoutSeconds(options));
   const timeline = new Timeline((entry) => progress.note(entry.seconds, entry.what));
+  // The API server writes whole seconds into its objects.
+  const journal = new Journal(timeline.startedAt - 1000);
   try {
-    return await body({ ...connection, namespace: kube.namespace, helm, progress, timeline });
+    return await body({ ...connection, namespace: kube.namespace, helm, progress, timeline, journal });
   } finally {
     progress.end();
   }
