@@ -55,3 +55,11 @@ test("too few requests answer when enough of them are bad and some were forgiven
   expect(counters.ask({ ...failing, forgive: 4 }, 10)).toBeCloseTo(2 / 6, 9);
   expect(counters.ask(failing, 10)).toBe("empty");
 });
+
+test("a count of errors is their growth, once there are enough requests", () => {
+  const counters = scraped(repeat(6, [10, 2, 90, 0]));
+  const count = { ...growth, value: "errorCount" } as const;
+  expect(counters.ask({ ...count, minRequests: 40 }, 25)).toBe(8);
+  expect(counters.ask({ ...count, minRequests: 41 }, 25)).toBe("empty");
+  expect(scraped(repeat(6, [10, 0, 90, 0])).ask(count, 25)).toBe(0);
+});

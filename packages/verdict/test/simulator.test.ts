@@ -231,6 +231,20 @@ test("a count, a bake, a factor for waits and a pause on no data are read", () =
   });
 });
 
+test("metrics of errors by other names are simulated as well", () => {
+  const named = values({ type: "errorCount", pass: 1, windowSeconds: 300 });
+  expect(planFromValues(named).plan.background.metrics[0]).toMatchObject({
+    value: "errorCount",
+    windowSeconds: 300,
+    failure: { operator: ">=", limit: 1 },
+  });
+  const atRouter = values({ type: "ingressSuccessRatio", pass: 0.99, fail: 0.95 });
+  expect(planFromValues(atRouter).plan.background.metrics[0]).toMatchObject({
+    value: "successRatio",
+    failure: { operator: "<", limit: 0.95 },
+  });
+});
+
 test("values that cannot be simulated are refused with every reason", () => {
   const wrong = values({}, { strategy: "blueGreen" });
   wrong.rollout.canary.steps.push({ analysis: ["nothing"] });

@@ -144,8 +144,8 @@ type Use = "gate" | "background" | "bake";
 
 /** @returns undefined for a metric that says nothing about errors; a string for one that cannot be used. */
 function metricOf({ rollout, analysis }: RolloutValues, name: string, own: MetricValues, use: Use) {
-  const type = own.type ?? name;
-  if (type !== "errorRatio" && type !== "successRatio") return undefined;
+  const value = valueOf(own.type ?? name);
+  if (value === undefined) return undefined;
   const { pass } = own;
   if (pass === undefined) return "has no `pass`, the limit of what is good";
   const scale = rollout.waitScale ?? 1;
@@ -174,13 +174,13 @@ function metricOf({ rollout, analysis }: RolloutValues, name: string, own: Metri
     count = own.count;
   }
   if (count > 0) inconclusiveLimit = Math.min(inconclusiveLimit, passes === 0 ? count - 1 : count);
-  const isSuccess = type === "successRatio";
+  const isSuccess = value === "successRatio";
   const failure: Condition = { operator: isSuccess ? "<" : ">=", limit: own.fail ?? pass };
   const success: Condition = { operator: isSuccess ? ">=" : "<", limit: pass };
   const notFailed: Condition = { operator: isSuccess ? ">=" : "<", limit: own.fail ?? pass };
   const metric: Metric = {
     name,
-    value: type,
+    value,
     of: "canary",
     read: "growth",
     windowSeconds: Math.max(10, scaled(own.windowSeconds ?? analysis.windowSeconds ?? 120, scale)),
@@ -200,6 +200,13 @@ function metricOf({ rollout, analysis }: RolloutValues, name: string, own: Metri
   };
   if (use !== "background") return { ...metric, success };
   return pauses ? { ...metric, success: notFailed } : metric;
+}
+
+/** What a type of the chart's library asks of errors; undefined for those that ask of something else. */
+function valueOf(type: string): Metric["value"] | undefined {
+  // A router counts the answers that the pods gave.
+  if (type === "ingressSuccessRatio") return "successRatio";
+  return type === "errorRatio" || type === "successRatio" || type === "errorCount" ? type : undefined;
 }
 
 /** Whole seconds after the factor for all waits, at least one unless there were none. */

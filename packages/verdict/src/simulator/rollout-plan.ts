@@ -10,7 +10,7 @@ export interface Condition {
 /** A metric of an AnalysisTemplate. Times are in seconds. */
 export interface Metric {
   name: string;
-  value: "errorRatio" | "successRatio";
+  value: "errorRatio" | "successRatio" | "errorCount";
   /** Whose requests the query sums up. */
   of: "canary" | "both";
   /**

@@ -41,8 +41,9 @@ export class ScrapedCounters {
     if (!grown.goodKnown && !grown.badKnown) return "empty";
     const all = grown.good + grown.bad;
     // A sum over no series is no answer, and so is what is divided by it.
-    if (metric.value === "errorRatio" && !grown.badKnown && !metric.orZero) return "empty";
+    if (metric.value !== "successRatio" && !grown.badKnown && !metric.orZero) return "empty";
     if (metric.value === "successRatio" && !grown.goodKnown && !metric.orZero) return "empty";
+    if (metric.value === "errorCount") return all >= metric.minRequests ? grown.bad : "empty";
     const bad = metric.forgive > 0 ? Math.max(0, grown.bad - metric.forgive) : grown.bad;
     const ratio = metric.value === "errorRatio" ? bad / all : 1 - bad / all;
     if (all >= metric.minRequests) return ratio;
