@@ -9,6 +9,8 @@ import {
   type Resource,
   resources,
   type Rollout,
+  waitUntil,
+  WaitTimeout,
 } from "@safe-deploy/kube";
 import { load as parseYaml } from "js-yaml";
 import { contentId, digestOf } from "../domain/content.ts";
@@ -17,6 +19,7 @@ import { decodeHelmRelease, type HelmHook, type HelmRelease } from "../domain/he
 import { type LedgerEntry, ledgerLabels, newestFirst, verdictOf } from "../domain/ledger.ts";
 import type { Operation } from "../domain/operation.ts";
 import { readOperation } from "./read-operation.ts";
+import { isRolloutObserved } from "../domain/rollout-object.ts";
 import { rolloutState, type RolloutState } from "../domain/rollout.ts";
 import {
   newReplicaSet,
@@ -104,12 +107,31 @@ export async function readLedger(kube: Kube, release: string): Promise<LedgerEnt
 export async function readWorkload(kube: Kube, facts: ReleaseFacts): Promise<WorkloadSnapshot> {
   const labelSelector = selectorText(facts.selector);
   const [workload, replicaSets, pods, endpoints] = await Promise.all([
-    kube.get<Deployment | Rollout>(workloadResource(facts), facts.workload.name),
+    readWorkloadObject(kube, facts),
     kube.list<ReplicaSet & KubeObject>(resources.ReplicaSet, { labelSelector }),
     kube.list<Pod & KubeObject>(resources.Pod, { labelSelector }),
     kube.list<EndpointSlice & KubeObject>(resources.EndpointSlice, { labelSelector: serviceSelector(facts) }),
   ]);
   return { ...byKind(workload), replicaSets: replicaSets.items, pods: pods.items, endpoints: endpoints.items };
+}
+
+/** What a controller says of a spec that it has not seen yet would be about the one before. In milliseconds. */
+const observationMs = 5_000;
+
+/** An autoscaler changes the spec at any time; the controller of a Rollout needs a moment to say that it has seen it. */
+async function readWorkloadObject(kube: Kube, facts: ReleaseFacts): Promise<Deployment | Rollout | undefined> {
+  const { kind, name } = facts.workload;
+  if (kind === "Deployment") return await kube.get(resources.Deployment, name);
+  const found = await kube.get(resources.Rollout, name);
+  if (found === undefined || isRolloutObserved(found)) return found;
+  const rollouts = { resource: resources.Rollout, fieldSelector: `metadata.name=${name}` };
+  const what = `Rollout ${name} to be observed`;
+  return await waitUntil(kube, { rollouts }, { what, timeoutMs: observationMs }, ({ rollouts: [rollout] }) =>
+    rollout !== undefined && isRolloutObserved(rollout) ? rollout : undefined,
+  ).catch((error: unknown) => {
+    if (error instanceof WaitTimeout) return found;
+    throw error;
+  });
 }
 
 async function readAnalysisRuns(kube: Kube, facts: ReleaseFacts): Promise<AnalysisRun[]> {
