@@ -5,11 +5,12 @@ import { parseReport } from "../src/report.ts";
 import { rolloutArguments, routerUrl, type Routing, routing, values } from "../src/rollout-release.ts";
 import type { Ran } from "../src/run.ts";
 import { seededNumbers } from "../src/seed.ts";
-import { World } from "../src/world.ts";
+import { chart, World } from "../src/world.ts";
 
 const canaries = "e2e-rollout-canary";
 const colours = "e2e-rollout-blue-green";
 const kills = "e2e-rollout-kills";
+const modes = "e2e-rollout-modes";
 /** A deploy of a canary on the lab takes about this long, in milliseconds. */
 const spanMs = 15_000;
 let world: World;
@@ -19,7 +20,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  for (const namespace of [canaries, colours, kills]) await world?.removeNamespace(namespace);
+  for (const namespace of [canaries, colours, kills, modes]) await world?.removeNamespace(namespace);
 });
 
 const words = (ran: Ran) => `${ran.stdout}\n${ran.stderr}`;
@@ -43,6 +44,21 @@ async function started(namespace: string, more: string[] = []): Promise<Routing>
 function expectAlone(found: Routing, version: string): void {
   expect(found).toMatchObject({ image: image(version), isStable: true, canaryWeight: 0, serving: [image(version)] });
   for (const [service, hash] of Object.entries(found.services)) expect(hash, service).toBe(found.stable);
+}
+
+/** Runs ctl and kills it, and it alone, after a while; resolves when it has ended. */
+async function killedAfter(ms: number, args: string[]): Promise<Ran> {
+  let pid: number | undefined;
+  const ran = world.ctl(args, { onStart: (one) => (pid = one) });
+  await Promise.race([delay(ms), ran]);
+  if (pid !== undefined) {
+    try {
+      process.kill(pid, "SIGKILL");
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+    }
+  }
+  return await ran;
 }
 
 describe("a canary", () => {
@@ -173,6 +189,15 @@ describe("blue-green", () => {
     expect(await routing(world, colours)).toEqual(before);
   });
 
+  test("that nobody promotes in the time given for it is taken back", async () => {
+    const before = await routing(world, colours);
+    const limit = "rollout.blueGreen.autoPromotion=false,rollout.blueGreen.autoPromotionSeconds=5";
+    const ran = await deploy(colours, "v3", [...values("blue-green"), "--set", limit]);
+    expect(ran.code, words(ran)).toBe(5);
+    expect(parseReport(ran).fault?.message).toMatch(/nobody promoted the preview within 5s/);
+    expect(await routing(world, colours)).toEqual(before);
+  });
+
   test("that waits to be promoted is promoted by a person", async () => {
     const waits = [...values("blue-green"), "--set", "rollout.blueGreen.autoPromotion=false"];
     const paused = await deploy(colours, "v3", waits);
@@ -186,20 +211,6 @@ describe("blue-green", () => {
 
 describe("ctl killed in the middle", () => {
   const moments = process.env["E2E_FULL"] === "1" ? 5 : 1;
-
-  async function killedAfter(ms: number, args: string[]): Promise<Ran> {
-    let pid: number | undefined;
-    const ran = world.ctl(args, { onStart: (one) => (pid = one) });
-    await Promise.race([delay(ms), ran]);
-    if (pid !== undefined) {
-      try {
-        process.kill(pid, "SIGKILL");
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
-      }
-    }
-    return await ran;
-  }
 
   beforeAll(async () => {
     await started(kills);
@@ -244,4 +255,57 @@ describe("ctl killed in the middle", () => {
       expect(await routing(world, kills)).toEqual(before);
     },
   );
+});
+
+describe("under 50 requests/s at the router", () => {
+  const load = async () =>
+    await world.load("traefik", "traefik", {
+      scenario: "baseline",
+      rate: 50,
+      duration: "5m",
+      paths: ["/version"],
+      headers: { host: `${modes}.local` },
+    });
+
+  test.each([
+    ["a Deployment's pods are counted", []],
+    [
+      "an autoscaler counts them",
+      ["--set", "autoscaling.enabled=true,autoscaling.minReplicas=2,autoscaling.maxReplicas=4"],
+    ],
+  ])("the mode changes there and back, killed in between, and no request fails: %s", async (_, more) => {
+    await started(modes, ["--set", "mode=deployment", ...more]);
+    const traffic = await load();
+    await delay(1_000);
+    for (const mode of ["rollout", "deployment"]) {
+      const args = ["mode", mode, "--chart", chart, "-n", modes, "--release", release, "-o", "json"];
+      const [at = 0] = seededNumbers(`mode ${mode}`, 1);
+      const killed = await killedAfter(at * spanMs, args);
+      const again = await world.ctl(args);
+      expect(again.code, `first ended with ${killed.code}\n${words(again)}`).toBe(0);
+      const status = await ctl(modes, "status");
+      expect(status.code, words(status)).toBe(0);
+      expect((await routing(world, modes)).serving).toEqual([image("v1")]);
+    }
+    await delay(1_000);
+    const { totals } = await traffic.stop();
+    expect(totals.failed, JSON.stringify(totals)).toBe(0);
+    expect(Object.keys(totals.byVersion)).toEqual(["v1"]);
+  });
+
+  test("a good canary and the way back from it fail no request", async () => {
+    await started(modes);
+    const traffic = await load();
+    await delay(1_000);
+    const ran = await deploy(modes, "v2");
+    expect(ran.code, words(ran)).toBe(0);
+    const back = await ctl(modes, "rollback");
+    expect(back.code, words(back)).toBe(0);
+    expectAlone(await routing(world, modes), "v1");
+    const bad = await deploy(modes, "v3", ["-f", faultValues("crash")]);
+    expect(bad.code, words(bad)).toBe(5);
+    const { totals } = await traffic.stop();
+    expect(totals.failed, JSON.stringify(totals)).toBe(0);
+    expect(Object.keys(totals.byVersion).toSorted()).toEqual(["v1", "v2"]);
+  });
 });
