@@ -240,6 +240,14 @@ describe("a hand-over between the modes", () => {
     }
   });
 
+  test.each(["deployment", "rollout"])(
+    "to mode %s verifies nothing, because no workload serves alone",
+    async (mode) => {
+      const rendered = await render(withImages({ mode, rollout: { handover: true } }));
+      expect(rendered.get("Job", "myapp-verify").metadata.annotations["helm.sh/hook"]).toBe("post-install");
+    },
+  );
+
   test("leads every route to the main Service, and steers no router", async () => {
     const traefik = await render(behind("traefik", { rollout: { handover: true } }));
     expect(traefik.rollout.spec.strategy.canary).not.toHaveProperty("trafficRouting");

@@ -52,9 +52,12 @@ annotations:
 {{/* What the verify hook and `helm test` bring along: both need the same account and files. */}}
 {{- define "myapp.verifyEvents" -}}{{ include "myapp.verifyJobEvents" . }},test{{- end -}}
 
-{{/* A Rollout is not done when an upgrade is: only its first version, which has no gates, is verified by a hook. */}}
+{{/*
+A Rollout is not done when an upgrade is: only its first version, which has no gates, is verified by a hook. And during
+a hand-over no workload serves alone.
+*/}}
 {{- define "myapp.verifyJobEvents" -}}
-{{- eq .Values.mode "rollout" | ternary "post-install" "post-install,post-upgrade" -}}
+{{- or (eq .Values.mode "rollout") .Values.rollout.handover | ternary "post-install" "post-install,post-upgrade" -}}
 {{- end -}}
 
 {{/* Spec of the Job that runs ctl. Takes root, hook, flags (a list that begins with the subcommand), and account and
