@@ -50,6 +50,8 @@ export function buildProgram(runner: Runner, defaultChart: string): Command {
       env["CTL_CHART"] ?? defaultChart,
       "charts/myapp",
     );
+  const reporting = (c: Command) =>
+    c.option("--report <folder>", "where the report is written (default: a new folder of ctl's own)");
   const withChart = (c: Command) =>
     c
       .addOption(chartOption())
@@ -60,7 +62,7 @@ export function buildProgram(runner: Runner, defaultChart: string): Command {
       .option("--reuse-values", "keep the live release's values under those given", false)
       .option("--create-namespace", "create the namespace when it does not exist", false);
 
-  withChart(command("deploy", "install or upgrade, verify, and restore the release before when it fails"))
+  reporting(withChart(command("deploy", "install or upgrade, verify, and restore the release before when it fails")))
     .option("--skip-preflight", "apply without looking for problems first", false)
     .option("--no-rollback", "leave a failed release as it is (exit code 6)")
     .option("--bake <duration>", "watch the verified release for so long, and take it back when its pods end", "0s")
@@ -78,7 +80,7 @@ export function buildProgram(runner: Runner, defaultChart: string): Command {
   command("history", "the revisions, the verdict on each, and where a rollback would go").action(
     act(async (o, signal) => (await import("./commands/history.ts")).runHistory(o, signal)),
   );
-  command("rollback", "go back to the last verified release, and verify it again")
+  reporting(command("rollback", "go back to the last verified release, and verify it again"))
     .alias("undo")
     .option(
       "--to <revision>",
@@ -91,6 +93,10 @@ export function buildProgram(runner: Runner, defaultChart: string): Command {
   command("get", "the rollout as a tree: steps, weights, analyses against their limits, pods")
     .option("-w, --watch", "go on until it has ended or waits for a person", false)
     .action(act(async (o, signal) => (await import("./commands/get.ts")).runGet(o as never, signal)));
+  command("watch", "the same as get --watch; with --web as a page that this machine serves")
+    .option("--web", "serve the live page, and print its address", false)
+    .option("--port <number>", "port of the page (default: one that is free)")
+    .action(act(async (o, signal) => (await import("./commands/watch.ts")).runWatch(o as never, signal)));
   for (const [name, description] of [
     ["promote", "end the pause that a rollout waits in, and follow it to its end"],
     ["abort", "send all traffic back to the stable release, and leave the new one as it is"],
@@ -100,11 +106,14 @@ export function buildProgram(runner: Runner, defaultChart: string): Command {
   ] as const) {
     const steering = command(name, description);
     if (name === "promote") steering.option("--full", "skip all steps, pauses and analyses that are left", false);
+    if (name !== "pause") reporting(steering);
     if (name !== "abort" && name !== "pause")
       steering.option("--no-rollback", "leave a release that fails as it is (exit code 6)");
     steering.action(act(async (o, signal) => (await import("./commands/steer.ts")).runSteer(name, o as never, signal)));
   }
-  command("mode <mode>", "run the release as a rollout or as a deployment, without a failed request in between")
+  reporting(
+    command("mode <mode>", "run the release as a rollout or as a deployment, without a failed request in between"),
+  )
     .addOption(chartOption())
     .action(
       act(async (o, signal, args) => (await import("./commands/mode.ts")).runMode(args[0] ?? "", o as never, signal)),
@@ -129,7 +138,7 @@ export function buildProgram(runner: Runner, defaultChart: string): Command {
     ["fail-on", "true"],
     ["fail-off", "false"],
   ] as const) {
-    command(name, `deploy what is live with the flag FEATURE_NEW=${value}`)
+    reporting(command(name, `deploy what is live with the flag FEATURE_NEW=${value}`))
       .addOption(chartOption())
       .option("--flag <name>", "another flag", "FEATURE_NEW")
       .option("--no-rollback", "leave a failed release as it is (exit code 6)")

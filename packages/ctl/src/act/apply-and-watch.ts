@@ -44,6 +44,7 @@ export async function applyAndWatch(context: Context, child: HelmChild, o: Apply
     const signal = AbortSignal.any([done.signal, o.signal]);
     for await (const seen of followWorkload(context.kube, o.facts, { signal, deadline: o.deadline })) {
       last = seen;
+      context.journal.look(seen);
       context.progress.pods(podsInOrder(seen.workload).map(podLine));
       context.progress.waiting(awaited(seen, o));
       const diagnosis = diagnoseRelease(seen, o);

@@ -175,6 +175,7 @@ async function untilBeside(context: Context, facts: ReleaseFacts, o: StepOptions
   let waitingFor = "the API server's first answer";
   let since: number | undefined;
   for await (const seen of followWorkload(context.kube, facts, o)) {
+    context.journal.look(seen);
     context.progress.pods(podsInOrder(seen.workload).map(podLine));
     const serving = servesBeside(seen.workload);
     if (serving.done) {

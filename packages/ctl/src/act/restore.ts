@@ -168,8 +168,10 @@ async function showPods(
   facts: ReleaseFacts,
   o: { signal: AbortSignal; deadline: number },
 ): Promise<void> {
-  for await (const seen of followWorkload(context.kube, facts, o))
+  for await (const seen of followWorkload(context.kube, facts, o)) {
+    context.journal.look(seen);
     context.progress.pods(podsInOrder(seen.workload).map(podLine));
+  }
 }
 
 /** Resolves when the verification of a revision has written that it is good; for all else its Job has the words. */

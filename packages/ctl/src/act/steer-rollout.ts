@@ -103,6 +103,7 @@ async function stop(
   let last: ReturnType<typeof rolloutState> | undefined;
   for await (const seen of followWorkload(context.kube, facts, { ...o, signal: context.signal, withAnalyses: true })) {
     const { rollout } = seen.workload;
+    context.journal.look(seen);
     if (rollout === undefined) throw new CtlError("CTL_E_NO_ROLLOUT", `Rollout ${facts.workload.name} was deleted`);
     const state = rolloutState({ ...seen.workload, rollout, analysisRuns: seen.analysisRuns });
     for (const line of rolloutChanges(last ?? state, state)) context.timeline.add(line);

@@ -8,10 +8,10 @@ import { CtlError } from "../errors.ts";
 import { ExitCode } from "../exit-codes.ts";
 import type { Outcome } from "../output.ts";
 import type { Finding } from "../preflight/finding.ts";
-import { renderOperation } from "../report/render-operation.ts";
 import { operate, timeoutSeconds } from "../run-command.ts";
+import { type ReportOptions, withReport } from "./with-report.ts";
 
-export interface DeployOptions extends GlobalOptions {
+export interface DeployOptions extends GlobalOptions, ReportOptions {
   chart: string;
   values: string[];
   set: string[];
@@ -39,8 +39,7 @@ export async function runDeploy(options: DeployOptions, signal: AbortSignal): Pr
         json: { schemaVersion: 1, kind: "plan", image: facts.image, plan, findings },
       };
     }
-    const report = await deploy(context, intent);
-    return { exit: report.exit, text: renderOperation(report), json: report };
+    return await withReport(context, options, "deploy", () => deploy(context, intent));
   });
 }
 

@@ -3,10 +3,10 @@ import type { GlobalOptions } from "../command-line.ts";
 import { ExitCode } from "../exit-codes.ts";
 import { observeRelease, requireRelease } from "../observe/release-state.ts";
 import type { Outcome } from "../output.ts";
-import { renderOperation } from "../report/render-operation.ts";
 import { operate, timeoutSeconds } from "../run-command.ts";
+import { type ReportOptions, withReport } from "./with-report.ts";
 
-export interface FlagOptions extends GlobalOptions {
+export interface FlagOptions extends GlobalOptions, ReportOptions {
   chart: string;
   flag: string;
   rollback: boolean;
@@ -25,7 +25,7 @@ export async function runFlag(options: FlagOptions, value: "true" | "false", sig
         json: { schemaVersion: 1, kind: "flag", changed: false, summary: text },
       };
     }
-    const report = await deploy(context, {
+    const intent = {
       input: { chart: options.chart, files: [], set: [], setString: [`flags.${options.flag}=${value}`] },
       reuseValues: true,
       skipPreflight: false,
@@ -33,7 +33,7 @@ export async function runFlag(options: FlagOptions, value: "true" | "false", sig
       createNamespace: false,
       timeoutSeconds: timeoutSeconds(options),
       addPlanned: options.timeoutIsDefault === true,
-    });
-    return { exit: report.exit, text: renderOperation(report), json: report };
+    };
+    return await withReport(context, options, "flag", () => deploy(context, intent));
   });
 }

@@ -2,10 +2,10 @@ import { changeMode } from "../act/change-mode.ts";
 import type { GlobalOptions } from "../command-line.ts";
 import { CtlError } from "../errors.ts";
 import type { Outcome } from "../output.ts";
-import { renderOperation } from "../report/render-operation.ts";
 import { operate, timeoutSeconds } from "../run-command.ts";
+import { type ReportOptions, withReport } from "./with-report.ts";
 
-export interface ModeOptions extends GlobalOptions {
+export interface ModeOptions extends GlobalOptions, ReportOptions {
   chart: string;
 }
 
@@ -17,7 +17,7 @@ export async function runMode(mode: string, options: ModeOptions, signal: AbortS
     });
   }
   return await operate(options, `mode ${mode} ${options.release}`, signal, async (context) => {
-    const report = await changeMode(context, { mode, chart: options.chart, timeoutSeconds: timeoutSeconds(options) });
-    return { exit: report.exit, text: renderOperation(report), json: report };
+    const intent = { mode, chart: options.chart, timeoutSeconds: timeoutSeconds(options) } as const;
+    return await withReport(context, options, "mode", () => changeMode(context, intent));
   });
 }

@@ -7,10 +7,10 @@ import { CtlError } from "../errors.ts";
 import { ExitCode } from "../exit-codes.ts";
 import { observeRelease, type ReleaseState, requireRelease } from "../observe/release-state.ts";
 import type { Outcome } from "../output.ts";
-import { renderOperation } from "../report/render-operation.ts";
 import { operate, timeoutSeconds } from "../run-command.ts";
+import { type ReportOptions, withReport } from "./with-report.ts";
 
-export interface RollbackOptions extends GlobalOptions {
+export interface RollbackOptions extends GlobalOptions, ReportOptions {
   to: string;
   toRevision?: string;
   dryRun: boolean;
@@ -31,8 +31,8 @@ export async function runRollback(options: RollbackOptions, signal: AbortSignal)
         json: { schemaVersion: 1, kind: "plan", target, ...(steps.length === 0 ? {} : { steps }) },
       };
     }
-    const report = await rollback(context, { to, timeoutSeconds: timeoutSeconds(options) });
-    return { exit: report.exit, text: renderOperation(report), json: report };
+    const intent = { to, timeoutSeconds: timeoutSeconds(options) };
+    return await withReport(context, options, "rollback", () => rollback(context, intent));
   });
 }
 

@@ -6,11 +6,15 @@ import type { Outcome } from "../output.ts";
 import { renderOperation } from "../report/render-operation.ts";
 import { operate, timeoutSeconds } from "../run-command.ts";
 import { runWait } from "./wait.ts";
+import { type ReportOptions, withReport } from "./with-report.ts";
 
-export interface SteerOptions extends GlobalOptions {
+export interface SteerOptions extends GlobalOptions, ReportOptions {
   full?: boolean;
   rollback?: boolean;
 }
+
+/** What the report on it is called; a pause ends nothing, so there is none on it. */
+const pageKinds = { promote: "promote", abort: "abort", retry: "retry", resume: "promote", pause: undefined } as const;
 
 /** Gives the rollout a command and follows what comes of it. */
 export async function runSteer(
@@ -27,6 +31,8 @@ export async function runSteer(
   } as const;
   try {
     return await operate(options, `${name} ${options.release}`, signal, async (context) => {
+      const kind = pageKinds[name];
+      if (kind !== undefined) return await withReport(context, options, kind, () => steerRollout(context, intent));
       const report = await steerRollout(context, intent);
       return { exit: report.exit, text: renderOperation(report), json: report };
     });

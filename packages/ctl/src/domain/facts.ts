@@ -28,6 +28,8 @@ export interface ReleaseFacts {
   deadlineSeconds: number;
   /** How many entries the ledger keeps. */
   ledgerKeep: number;
+  /** Where the release's metrics are; absent in charts before it. */
+  prometheus?: PrometheusFacts;
   /**
    * Hash of the pod template that this release replaces. Set where the verification is started beside the change of the
    * template instead of after it: it waits until this one is gone.
@@ -44,6 +46,21 @@ export interface RolloutFacts {
   /** Of blue-green. */
   activeService?: string | null;
   previewService?: string | null;
+}
+
+export interface PrometheusFacts {
+  /** `http://prometheus.monitoring.svc:9090` */
+  address: string;
+  /** Of metrics and their labels; `errorStatus` is a regular expression. */
+  names: {
+    hashLabel: string;
+    namespaceLabel: string;
+    requests: string;
+    statusLabel: string;
+    errorStatus: string;
+    /** In seconds. */
+    durationBucket: string;
+  };
 }
 
 export const factsFile = "release.json";

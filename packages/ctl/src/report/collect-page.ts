@@ -1,0 +1,117 @@
+import { type Kube, type Pod, resources } from "@safe-deploy/kube";
+import type { LogExcerpt, Report } from "@safe-deploy/report";
+import type { ReleaseFacts } from "../domain/facts.ts";
+import type { HelmRelease } from "../domain/helm-release.ts";
+import type { LedgerEntry } from "../domain/ledger.ts";
+import { readTraffic, type TrafficSeries } from "../observe/prometheus-series.ts";
+import { factsOf, readHelmReleases, readLedger, type ReleaseState } from "../observe/release-state.ts";
+import type { Journal } from "./journal.ts";
+import { logExcerpt } from "./log-excerpt.ts";
+import { type Ending, type PageInput, pageReport } from "./page-report.ts";
+import type { TimelineEntry } from "./timeline.ts";
+
+export interface PageSubject {
+  kube: Kube;
+  release: string;
+  journal: Journal;
+  kind: Report["kind"];
+  /** Milliseconds since the epoch. */
+  startedAt: number;
+  endedAt?: number;
+  timeline: readonly TimelineEntry[];
+  ending: Ending;
+  /** As the operation began. */
+  before: ReleaseState | undefined;
+  logs: LogExcerpt[];
+}
+
+/** Plots begin this long before the operation: what was normal shows what is not. In milliseconds. */
+const leadMs = 60_000;
+
+/** Reads what a page needs beyond what was seen, and puts it together. What cannot be read is left out. */
+export async function collectPage(subject: PageSubject): Promise<Report> {
+  const { kube, release, before, ending, journal, logs } = subject;
+  const [helm, ledger] = await Promise.all([
+    orElse(readHelmReleases(kube, release), [] as HelmRelease[]),
+    orElse(readLedger(kube, release), before?.ledger ?? ([] as LedgerEntry[])),
+  ]);
+  const facts = allFacts(helm, before?.helm ?? []);
+  const input: PageInput = {
+    kind: subject.kind,
+    release,
+    namespace: kube.namespace,
+    cluster: kube.server,
+    startedAt: subject.startedAt,
+    ...(subject.endedAt === undefined ? {} : { endedAt: subject.endedAt }),
+    ending,
+    timeline: subject.timeline,
+    journal,
+    facts,
+    ledger,
+    configs: await readConfigs(kube, journal),
+    logs,
+  };
+  const traffic = await readSeries(subject, facts);
+  return pageReport(traffic === undefined ? input : { ...input, traffic });
+}
+
+/** Of every revision that Helm has or had, newest first. A rollback's revision tells what it was rendered as first. */
+function allFacts(after: readonly HelmRelease[], before: readonly HelmRelease[]): ReleaseFacts[] {
+  const known = new Set(after.map(({ version }) => version));
+  return [...after, ...before.filter(({ version }) => !known.has(version))].flatMap((release) => {
+    const facts = factsOf(release);
+    return facts === undefined ? [] : [{ ...facts, revision: release.version }];
+  });
+}
+
+async function readConfigs(kube: Kube, journal: Journal): Promise<Map<string, Record<string, string>>> {
+  const names = [journal.stable, journal.fresh].flatMap((hash) => {
+    const name = hash === undefined ? undefined : journal.templates.get(hash)?.configMap;
+    return name === undefined ? [] : [name];
+  });
+  const read = async (name: string) => {
+    const configMap = await orElse(kube.get(resources.ConfigMap, name), undefined);
+    return configMap === undefined ? [] : [[name, configMap.data ?? {}] as const];
+  };
+  return new Map((await Promise.all(names.map(read))).flat());
+}
+
+async function readSeries(subject: PageSubject, facts: readonly ReleaseFacts[]): Promise<TrafficSeries | undefined> {
+  const { kube, journal, startedAt, endedAt } = subject;
+  const prometheus = facts.find((one) => one.prometheus !== undefined)?.prometheus;
+  if (prometheus === undefined) return undefined;
+  const hashes = [journal.stable, journal.fresh].filter((hash) => hash !== undefined);
+  const ahead = kube.serverNow() - Date.now();
+  return await readTraffic(kube, {
+    namespace: kube.namespace,
+    facts: prometheus,
+    hashes,
+    from: startedAt - leadMs + ahead,
+    to: (endedAt ?? Date.now()) + ahead,
+  });
+}
+
+/** Lines read from the end of a pod's log, among which those that matter are looked for. */
+const readLines = 400;
+
+/** Pods beyond these say the same. */
+const mostPods = 2;
+
+/** The logs of an update's pods, before they are gone. Never throws. */
+export async function readPodLogs(
+  kube: Kube,
+  pods: readonly Pod[],
+  container: string | undefined,
+): Promise<LogExcerpt[]> {
+  const read = async ({ metadata: { name } }: Pod) => {
+    const o = { tailLines: readLines, ...(container === undefined ? {} : { container }) };
+    const text = await orElse(kube.logs(name, o), "");
+    const excerpt = logExcerpt(text, { pod: name, ...(container === undefined ? {} : { container }) });
+    return excerpt === undefined ? [] : [excerpt];
+  };
+  return (await Promise.all(pods.slice(0, mostPods).map(read))).flat();
+}
+
+async function orElse<T>(promise: Promise<T>, otherwise: T): Promise<T> {
+  return await promise.catch(() => otherwise);
+}

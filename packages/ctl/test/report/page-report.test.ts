@@ -1,0 +1,319 @@
+import { readFile } from "node:fs/promises";
+import path from "node:path";
+import type { AnalysisRun } from "@safe-deploy/kube";
+import { describe, expect, test } from "vitest";
+import { rolloutChanges } from "../../src/domain/rollout-changes.ts";
+import { rolloutState } from "../../src/domain/rollout.ts";
+import { Journal } from "../../src/report/journal.ts";
+import { commandsOf, limitIn, type PageInput, pageReport } from "../../src/report/page-report.ts";
+import { at, ms, start } from "../fixtures/cluster.ts";
+import { facts } from "../fixtures/facts.ts";
+import { entry } from "../fixtures/ledger.ts";
+import { analysis, canary, objects, set } from "../fixtures/rollout.ts";
+
+const template = (hash: string, version: string) => {
+  const made = set(hash, hash === "new" ? 2 : 1);
+  const [container] = made.spec.template?.spec.containers ?? [];
+  if (container === undefined) throw new Error("the fixture has no container");
+  made.spec.template!.spec.containers = [
+    {
+      ...container,
+      image: `registry.local/myapp:${version}`,
+      envFrom: [{ configMapRef: { name: `myapp-config-${version}` } }],
+    },
+  ];
+  return made;
+};
+const replicaSets = [template("new", "v2"), template("old", "v1")];
+
+const measured = (values: [second: number, value: string, phase: "Successful" | "Failed"][]): AnalysisRun => {
+  const run = analysis(values.some(([, , phase]) => phase === "Failed") ? "Failed" : "Running", {
+    type: "Background",
+    createdSeconds: 12,
+  });
+  const [result] = run.status?.metricResults ?? [];
+  if (result === undefined) throw new Error("the fixture has no result");
+  result.measurements = values.map(([second, value, phase]) => ({
+    phase,
+    value,
+    startedAt: at(second),
+    finishedAt: at(second),
+  }));
+  return run;
+};
+
+/** A canary at weight 10 that an analysis aborts, and that is restored. */
+function abortedCanary(): Journal {
+  const journal = new Journal(start, "app");
+  const look = (second: number, status: Parameters<typeof canary>[0], runs: AnalysisRun[] = []) => {
+    const { rollout, analysisRuns, pods } = objects(canary(status), { replicaSets, analysisRuns: runs });
+    const workload = { deployment: undefined, rollout, replicaSets, pods, endpoints: [] };
+    journal.look({ workload, analysisRuns, events: [], now: ms(second) });
+  };
+  const weights = (weight: number) => ({ weights: { canary: { weight }, stable: { weight: 100 - weight } } });
+  const before = canary({ currentPodHash: "old", stableRS: "old", currentStepIndex: 5 });
+  journal.begin({ deployment: undefined, rollout: before, replicaSets, pods: [], endpoints: [] });
+  look(10, {});
+  look(11, { currentStepIndex: 1, canary: weights(10) });
+  look(20, { currentStepIndex: 1, canary: weights(10) }, [measured([[15, "[0.01]", "Successful"]])]);
+  const failed = measured([[18, "[0.31]", "Failed"]]);
+  look(21, { currentStepIndex: 1, canary: weights(10), abort: true }, [failed]);
+  look(22, { currentStepIndex: 0, canary: weights(0), abort: true }, [failed]);
+  look(30, { currentPodHash: "old", stableRS: "old", currentStepIndex: 5 }, [failed]);
+  return journal;
+}
+
+const fault = {
+  kind: "RolloutAborted",
+  subject: "Rollout/myapp",
+  message: 'metric "error-ratio" assessed Failed',
+} as const;
+const live = {
+  helmRevision: 3,
+  image: "registry.local/myapp:v1",
+  configMap: "myapp-config-v1",
+  flags: { FEATURE_NEW: "false" },
+  content: "v1",
+};
+
+function input(o: Partial<PageInput> = {}): PageInput {
+  const known = (version: string, revision: number, flag: string) => ({
+    ...facts,
+    revision,
+    image: `registry.local/myapp:${version}`,
+    configMap: `myapp-config-${version}`,
+    flags: { FEATURE_NEW: flag },
+    workload: { kind: "Rollout", name: "myapp" } as const,
+    rollout: { strategy: "canary", router: "traefik" } as const,
+  });
+  return {
+    kind: "deploy",
+    release: "myapp",
+    namespace: "shop",
+    cluster: "https://cluster:6443",
+    startedAt: start,
+    endedAt: ms(40),
+    ending: {
+      result: "restored",
+      exit: 5,
+      code: "CTL_E_FAILED_RESTORED",
+      summary: "the release failed",
+      fault,
+      live,
+      detectionSeconds: 21,
+      restoreSeconds: 9.5,
+    },
+    timeline: [
+      { at: at(1), seconds: 1, what: "helm upgrade to registry.local/myapp:v2" },
+      { at: at(11), seconds: 11, what: "10 % of the requests are the canary's" },
+      { at: at(21), seconds: 21, what: "aborted: metric failed" },
+      { at: at(21), seconds: 21, what: "failed: RolloutAborted: metric failed" },
+      { at: at(39), seconds: 39, what: "restored and verified: registry.local/myapp:v1" },
+    ],
+    journal: abortedCanary(),
+    facts: [known("v2", 2, "true"), known("v1", 1, "false")],
+    ledger: [entry(1, "v1", "pass", { why: "it alone serves" })],
+    configs: new Map([
+      ["myapp-config-v1", { FEATURE_NEW: "false", LOG_LEVEL: "info", GONE: "1" }],
+      ["myapp-config-v2", { FEATURE_NEW: "true", LOG_LEVEL: "debug" }],
+    ]),
+    logs: [],
+    ...o,
+  };
+}
+
+describe("the page about a canary that was taken back", () => {
+  const report = pageReport(input());
+
+  test("says what happened after the result's word, and what made it so", () => {
+    expect(report.verdict).toEqual({
+      result: "restored",
+      exit: 5,
+      code: "CTL_E_FAILED_RESTORED",
+      summary: "v2 failed and was taken back. v1 serves again, verified.",
+      because: 'metric "error-ratio" assessed Failed',
+    });
+  });
+
+  test("names the deciding metric with all its measurements, the limit and the query", () => {
+    expect(report.analysis).toMatchObject([
+      {
+        name: "error-ratio",
+        deciding: true,
+        phase: "Failed",
+        unit: "ratio",
+        threshold: { max: 0.05 },
+        query: 'errors{pod_template_hash="new"}',
+        measurements: [
+          { value: 0.01, phase: "Successful" },
+          { value: 0.31, phase: "Failed" },
+        ],
+      },
+    ]);
+  });
+
+  test("keeps the weights, from before the canary to its end", () => {
+    expect(report.weights?.map(({ at: moment, weight }) => [Date.parse(moment) - start, weight])).toEqual([
+      [10_000, 0],
+      [11_000, 10],
+      [22_000, 0],
+    ]);
+  });
+
+  test("shows how far the steps came", () => {
+    expect(report.strategy?.steps?.map(({ text, state }) => [text, state])).toEqual([
+      ["weight 10 %", "done"],
+      ["wait 2m", "failed"],
+      ["weight 50 %", "skipped"],
+      ["pause until promoted", "skipped"],
+      ["analysis myapp-error-ratio", "skipped"],
+    ]);
+  });
+
+  test("lists what changed, each flag once", () => {
+    expect(report.changes).toEqual([
+      { what: "image", from: "registry.local/myapp:v1", to: "registry.local/myapp:v2" },
+      { what: "config", name: "GONE", from: "1", to: null },
+      { what: "config", name: "LOG_LEVEL", from: "info", to: "debug" },
+      { what: "flag", name: "FEATURE_NEW", from: "false", to: "true" },
+    ]);
+  });
+
+  test("marks in the plots what a look at them asks for, and nothing twice", () => {
+    expect(report.timeline.flatMap(({ mark, kind }) => (mark === undefined ? [] : [[mark, kind]]))).toEqual([
+      ["deploy", "change"],
+      ["10 %", "step"],
+      ["aborted", "decision"],
+      ["restored", "restore"],
+    ]);
+  });
+
+  test("says what serves again, and who says so", () => {
+    expect(report.restored).toMatchObject({ version: "v1" });
+    expect(report.verification).toEqual({
+      by: "Job/myapp-verify",
+      checks: [{ name: "the release's own verification", outcome: "passed", detail: "it alone serves" }],
+    });
+  });
+});
+
+test("a secret that changed is told without its name or its values", () => {
+  const same = new Map([
+    ["myapp-config-v1", { A: "1" }],
+    ["myapp-config-v2", { A: "1" }],
+  ]);
+  expect(pageReport(input({ configs: same })).changes).toContainEqual({ what: "secret" });
+});
+
+test("two versions of one tag have names of their own", () => {
+  const journal = abortedCanary();
+  journal.templates.set("new", { hash: "new", image: "registry.local/myapp:v1", configMap: "myapp-config-v2" });
+  expect(pageReport(input({ journal })).versions?.map(({ version }) => version)).toEqual(["v1 (before)", "v1 (new)"]);
+});
+
+describe("traffic", () => {
+  const series = { metric: "requestRate", query: "q", values: [1] } as const;
+
+  test("is told by version, with the limits of the analysis", () => {
+    const { traffic } = pageReport(
+      input({
+        traffic: {
+          source: "Prometheus",
+          times: [1],
+          series: [
+            { hash: "old", ...series, values: [45] },
+            { hash: "new", ...series, values: [5] },
+          ],
+        },
+      }),
+    );
+    expect(traffic?.series.map(({ version, role, values }) => [version, role, values])).toEqual([
+      ["v1", "stable", [45]],
+      ["v2", "new", [5]],
+    ]);
+    expect(traffic?.thresholds).toEqual([{ metric: "errorRatio", max: 0.05, name: "error-ratio" }]);
+  });
+
+  test("that could not be had is told in words", () => {
+    const report = pageReport(input({ traffic: { source: "Prometheus", why: "forbidden" } }));
+    expect(report.traffic).toEqual({ source: "Prometheus (forbidden)", times: [], series: [] });
+    expect(report.timeline.at(-1)).toMatchObject({ kind: "note", text: "no series by version: Prometheus: forbidden" });
+  });
+});
+
+test("an earlier try's failure does not decide the next one", () => {
+  const journal = new Journal(ms(100), "app");
+  const { rollout, analysisRuns } = objects(canary({ currentStepIndex: 1 }), {
+    replicaSets,
+    analysisRuns: [measured([[15, "[0.31]", "Failed"]])],
+  });
+  const workload = { deployment: undefined, rollout, replicaSets, pods: [], endpoints: [] };
+  journal.begin(workload);
+  journal.look({ workload, analysisRuns, events: [], now: ms(110) });
+  expect(journal.analyses.size).toBe(0);
+});
+
+test.each([
+  ["result[0] < 0.05", { max: 0.05 }],
+  ["len(result) > 0 && result[0] < 0.05", { max: 0.05 }],
+  ["result[0] >= 0.99", { min: 0.99 }],
+  ["not (result[0] >= 0.025)", { max: 0.025 }],
+  ["not (len(result) > 0 && result[0] < 0.95)", { min: 0.95 }],
+  ["len(result) > 0 && !(result[0] >= 0.025)", { max: 0.025 }],
+  ["isNaN(result[0])", undefined],
+])("the limit in %s", (condition, limit) => {
+  expect(limitIn(condition)).toEqual(limit);
+});
+
+test.each([
+  [
+    "ctl promote -n shop, or ctl abort -n shop",
+    [
+      { command: "ctl promote -n shop", why: "lets it go on" },
+      { command: "ctl abort -n shop", why: "sends all traffic back to what served before" },
+    ],
+  ],
+  [
+    "ctl rollback -n shop makes the stable release the one asked for; ctl retry -n shop tries again",
+    [
+      { command: "ctl rollback -n shop", why: "makes the stable release the one asked for" },
+      { command: "ctl retry -n shop", why: "tries again" },
+    ],
+  ],
+])("the commands in %s", (text, commands) => {
+  expect(commandsOf(text)).toEqual(commands);
+});
+
+describe("every line that ctl writes into its timeline about a rollout", () => {
+  const state = (...[status]: Parameters<typeof canary>) => rolloutState(objects(canary(status), { replicaSets }));
+  const weight = (now: number) => ({ weights: { canary: { weight: now }, stable: { weight: 100 - now } } });
+
+  test.each([
+    ["a step", { currentStepIndex: 1 }, "step"],
+    ["a weight", { canary: weight(10) }, "step"],
+    ["an abort", { abort: true }, "decision"],
+    ["the promotion", { stableRS: "new", currentStepIndex: 5 }, "decision"],
+  ])("is recognized: %s", (_, status, kind) => {
+    const timeline = rolloutChanges(state(), state(status)).map((what) => ({ at: at(1), seconds: 1, what }));
+    expect(timeline).not.toEqual([]);
+    expect(pageReport(input({ timeline })).timeline.map((one) => one.kind)).toEqual([kind]);
+  });
+
+  test("and those of its acts", async () => {
+    const acts = path.join(import.meta.dirname, "../../src/act");
+    const texts = await Promise.all(
+      ["deploy", "restore", "rollback", "take-back", "settle-rollout", "finish-rollout"].map((name) =>
+        readFile(path.join(acts, `${name}.ts`), "utf8"),
+      ),
+    );
+    const source = texts.join("\n");
+    for (const beginning of [
+      "helm upgrade to",
+      "helm rollback to",
+      "restored and verified:",
+      "not restored:",
+      "failed:",
+    ])
+      expect(source, `an entry that the page knows by "${beginning}"`).toContain(`timeline.add(\`${beginning}`);
+  });
+});
