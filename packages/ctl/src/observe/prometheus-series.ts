@@ -46,7 +46,7 @@ export async function readTraffic(kube: Pick<Kube, "raw">, request: SeriesReques
   if (proxy === undefined) return none("its address is not that of a Service in the cluster");
   if (hashes.length === 0) return none("no pods were seen");
   try {
-    const window = await rateWindow(kube, proxy, request);
+    const window = await windowOf(kube, proxy, request);
     if (window === undefined) return none(`it has no ${facts.names.requests} of these pods`);
     const grid = gridOf(request);
     const queries = Object.entries(trafficQueries(request, window)) as [TrafficMetric, string][];
@@ -96,21 +96,26 @@ export function trafficQueries(
 ): Record<TrafficMetric, string> {
   const pods = `${names.namespaceLabel}="${namespace}",${names.hashLabel}=~"${hashes.join("|")}"`;
   const errors = `${names.statusLabel}=~${JSON.stringify(names.errorStatus)}`;
-  const rate = (more = "") => `sum by (${names.hashLabel}) (rate(${names.requests}{${pods}${more}}[${window}s]))`;
-  const buckets = `sum by (${names.hashLabel}, le) (rate(${names.durationBucket}{${pods}}[${window}s]))`;
+  const select = (metric: string, more = "") => `sum without (role) (${metric}{${pods}${more}})`;
+  // A pod's first sample counts from zero: a rate needs two, and a bad canary may not live to see them. The label `role`
+  // changes when a pod is promoted, and its counters go on.
+  const growth = (series: string, by: string) =>
+    `sum by (${by}) (clamp_min((${series} - ${series} offset ${window}s) or ${series}, 0))`;
+  const requests = growth(select(names.requests), names.hashLabel);
+  const buckets = growth(select(names.durationBucket), `${names.hashLabel}, le`);
   const quantile = (q: number) => `histogram_quantile(${q}, ${buckets})`;
   return {
-    requestRate: rate(),
+    requestRate: `${requests} / ${window}`,
     // Where nothing failed there is no series of failures, and 0 / 0 is no number.
-    errorRatio: `(${rate(`,${errors}`)} or 0 * ${rate()}) / (${rate()} > 0)`,
+    errorRatio: `(${growth(select(names.requests, `,${errors}`), names.hashLabel)} or 0 * ${requests}) / (${requests} > 0)`,
     latencyP50: quantile(0.5),
     latencyP95: quantile(0.95),
     latencyP99: quantile(0.99),
   };
 }
 
-/** A rate over fewer than two samples is none; four bear the loss of one. Seconds; undefined: there are no samples. */
-async function rateWindow(kube: Pick<Kube, "raw">, proxy: string, o: SeriesRequest): Promise<number | undefined> {
+/** Four samples: what was lost of one or two changes little. Seconds; undefined: there are no samples. */
+async function windowOf(kube: Pick<Kube, "raw">, proxy: string, o: SeriesRequest): Promise<number | undefined> {
   const { names } = o.facts;
   const pods = `${names.namespaceLabel}="${o.namespace}",${names.hashLabel}=~"${o.hashes.join("|")}"`;
   for (const seconds of densities) {
@@ -128,7 +133,7 @@ async function rateWindow(kube: Pick<Kube, "raw">, proxy: string, o: SeriesReque
 }
 
 function gridOf({ from, to }: SeriesRequest): { times: number[]; step: number } {
-  const [start, end] = [Math.floor(from / 1000), Math.max(Math.floor(to / 1000), Math.floor(from / 1000) + 1)];
+  const [start, end] = [Math.floor(from / 1000), Math.max(Math.ceil(to / 1000), Math.floor(from / 1000) + 1)];
   const step = Math.max(1, Math.ceil((end - start) / points));
   return { step, times: Array.from({ length: Math.floor((end - start) / step) + 1 }, (_, i) => start + i * step) };
 }
