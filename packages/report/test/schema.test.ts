@@ -19,7 +19,10 @@ interface Schema {
 
 const schema = JSON.parse(readFileSync(new URL("../report.schema.json", import.meta.url), "utf8")) as Schema;
 const accepts = new Ajv({ allowUnionTypes: true, allErrors: true }).compile(schema);
-const page = readFileSync(new URL("../../../docs/report.md", import.meta.url), "utf8");
+const page = readFileSync(new URL("../../../docs/report.md", import.meta.url), "utf8").replaceAll(
+  /^```.*?^```$/gms,
+  "",
+);
 
 /** The type with every optional field required, at every depth. */
 type Whole<T> = T extends (infer Item)[]
