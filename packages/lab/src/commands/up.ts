@@ -61,7 +61,7 @@ async function upNode(lab: Lab, o: UpOptions): Promise<void> {
   await Promise.all([node.nodeReady, addons, tools.kubectl, tools.helm]);
   progress.reached("add-ons are ready");
   progress.save();
-  process.stderr.write('kubectl and helm reach it after: eval "$(node packages/lab/src/main.ts env)"\n');
+  process.stderr.write('kubectl and helm reach it after: eval "$(make env)"\n');
   process.stdout.write(`${lab.name} is up at ${node.nodeIp}\n`);
 }
 
