@@ -7,7 +7,7 @@ import { seededNumbers } from "../src/seed.ts";
 import { World } from "../src/world.ts";
 
 const namespace = "e2e-interruption";
-const moments = process.env["E2E_FULL"] === "1" ? 10 : 2;
+const moments = process.env["E2E_FULL"] === "1" ? 10 : 1;
 /** A deploy or rollback on the lab takes about this long, in milliseconds. */
 const spanMs = 9_000;
 let world: World;
