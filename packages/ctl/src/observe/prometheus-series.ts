@@ -96,18 +96,20 @@ export function trafficQueries(
 ): Record<TrafficMetric, string> {
   const pods = `${names.namespaceLabel}="${namespace}",${names.hashLabel}=~"${hashes.join("|")}"`;
   const errors = `${names.statusLabel}=~${JSON.stringify(names.errorStatus)}`;
-  const select = (metric: string, more = "") => `sum without (role) (${metric}{${pods}${more}})`;
+  const pick = (metric: string, more: string, then = "") => `sum without (role) (${metric}{${pods}${more}}${then})`;
   // A pod's first sample counts from zero: a rate needs two, and a bad canary may not live to see them. The label `role`
   // changes when a pod is promoted, and its counters go on.
-  const growth = (series: string, by: string) =>
-    `sum by (${by}) (clamp_min((${series} - ${series} offset ${window}s) or ${series}, 0))`;
-  const requests = growth(select(names.requests), names.hashLabel);
-  const buckets = growth(select(names.durationBucket), `${names.hashLabel}, le`);
+  const growth = (by: string, metric: string, more = "") => {
+    const now = pick(metric, more);
+    return `sum by (${by}) (clamp_min((${now} - ${pick(metric, more, ` offset ${window}s`)}) or ${now}, 0))`;
+  };
+  const requests = growth(names.hashLabel, names.requests);
+  const buckets = growth(`${names.hashLabel}, le`, names.durationBucket);
   const quantile = (q: number) => `histogram_quantile(${q}, ${buckets})`;
   return {
     requestRate: `${requests} / ${window}`,
     // Where nothing failed there is no series of failures, and 0 / 0 is no number.
-    errorRatio: `(${growth(select(names.requests, `,${errors}`), names.hashLabel)} or 0 * ${requests}) / (${requests} > 0)`,
+    errorRatio: `(${growth(names.hashLabel, names.requests, `,${errors}`)} or 0 * ${requests}) / (${requests} > 0)`,
     latencyP50: quantile(0.5),
     latencyP95: quantile(0.95),
     latencyP99: quantile(0.99),

@@ -89,10 +89,9 @@ describe("series by template", () => {
     const queries = asked.slice(1).map((url) => url.searchParams.get("query"));
     expect(queries).toHaveLength(5);
     for (const query of queries) expect(query).toContain('{namespace="shop",pod_template_hash=~"old|new"');
-    const series = 'sum without (role) (http_requests_total{namespace="shop",pod_template_hash=~"old|new"})';
-    expect(queries[0]).toBe(
-      `sum by (pod_template_hash) (clamp_min((${series} - ${series} offset 20s) or ${series}, 0)) / 20`,
-    );
+    const series = 'http_requests_total{namespace="shop",pod_template_hash=~"old|new"}';
+    const [now, then] = [`sum without (role) (${series})`, `sum without (role) (${series} offset 20s)`];
+    expect(queries[0]).toBe(`sum by (pod_template_hash) (clamp_min((${now} - ${then}) or ${now}, 0)) / 20`);
     expect(queries[1]).toContain('status=~"5.."');
   });
 
