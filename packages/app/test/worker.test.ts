@@ -123,7 +123,7 @@ describe("the jobs of the service", () => {
   });
 });
 
-describe("a worker", { timeout: 90_000 }, () => {
+describe("a worker", { timeout: 180_000 }, () => {
   it("does every job once, and its metrics say so", async () => {
     const { url, DB_DSN } = await startService();
     const ids = await askFor(url, 25);
@@ -224,7 +224,7 @@ describe("a worker", { timeout: 90_000 }, () => {
   });
 });
 
-describe("SIGTERM to a worker", { timeout: 90_000 }, () => {
+describe("SIGTERM to a worker", { timeout: 180_000 }, () => {
   it("ends it when the jobs that it has are done, and it takes no more", async () => {
     const { url, DB_DSN } = await startService();
     await askFor(url, 12);
