@@ -1,7 +1,7 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { CHART, IMAGES, type Manifest, render } from "./support/helm.ts";
+import { CHART, IMAGES, type Manifest, render, type Rendered } from "./support/helm.ts";
 
 /** `minimal` takes the chart's own security settings away, to show that they can be. */
 const files = readdirSync(join(CHART, "ci")).filter((name) => name !== "minimal-values.yaml");
@@ -44,9 +44,20 @@ function violations(pod: Manifest): string[] {
   return found;
 }
 
+/** All that makes pods: the service, the hooks, and the Jobs of a rollout's gates. */
+function workloadsOf(rendered: Rendered): Manifest[] {
+  const gates = rendered
+    .all("AnalysisTemplate")
+    .flatMap(({ metadata, spec }) =>
+      spec.metrics.map(({ provider }: Manifest) => ({ kind: "AnalysisTemplate", metadata, spec: provider.job?.spec })),
+    )
+    .filter(({ spec }) => spec !== undefined);
+  return [...["Deployment", "Rollout", "Job"].flatMap((kind) => rendered.all(kind)), ...gates];
+}
+
 test.each(files)("every pod of %s is within the restricted standard", async (ci) => {
   const rendered = await render(ci === "lab-values.yaml" ? IMAGES : {}, { ci });
-  const workloads = [...rendered.all("Deployment"), ...rendered.all("Job")];
+  const workloads = workloadsOf(rendered);
   expect(workloads.length).toBeGreaterThanOrEqual(3);
   for (const { kind, metadata, spec } of workloads) {
     expect(violations(spec.template.spec), `${kind}/${metadata.name}`).toEqual([]);
@@ -55,7 +66,7 @@ test.each(files)("every pod of %s is within the restricted standard", async (ci)
 
 test.each(files)("every container of %s that is the chart's has a read-only root, requests and limits", async (ci) => {
   const rendered = await render(ci === "lab-values.yaml" ? IMAGES : {}, { ci });
-  const pods = [...rendered.all("Deployment"), ...rendered.all("Job")].map((workload) => workload.spec.template.spec);
+  const pods = workloadsOf(rendered).map((workload) => workload.spec.template.spec);
   for (const { containers } of pods) {
     const [container] = containers;
     expect(container.securityContext.readOnlyRootFilesystem).toBe(true);
