@@ -38,9 +38,11 @@ describe.each(chosen)("preset $name, with its waits scaled down", ({ name, manua
   const namespace = `e2e-preset-${name}`;
   const host = `${namespace}.local`;
   const router = ["--set", "rollout.router=traefik"];
+  // With its limit of time ctl itself would wait for the person, who comes after it here.
+  const person = manual ? ["--set", "rollout.blueGreen.autoPromotionSeconds=0"] : [];
 
   async function deploy(version: string, more: string[] = []): Promise<Ran> {
-    const own = ["-f", `${chart}/presets/${name}.yaml`, ...values("preset"), ...router];
+    const own = ["-f", `${chart}/presets/${name}.yaml`, ...values("preset"), ...router, ...person];
     const deployed = await world.ctl(
       deployArguments(namespace, version, [
         ...own,
