@@ -32,11 +32,13 @@ export async function runWatch(options: WatchOptions, signal: AbortSignal): Prom
   await observeRollout(connection.kube, facts, connection.address);
   const deadline = Date.now() + timeoutSeconds(options) * 1000;
   const closing = new AbortController();
+  // Also ends what the pages are made from when the server does not come up.
+  const stop = AbortSignal.any([signal, closing.signal]);
   const { serveReport } = await import("@safe-deploy/report");
   try {
     const server = await serveReport({
-      source: livePages(connection, { facts, before: state, deadline }),
-      signal: AbortSignal.any([signal, closing.signal]),
+      source: livePages({ ...connection, signal: stop }, { facts, before: state, deadline }),
+      signal: stop,
       ...(port === undefined ? {} : { port }),
     }).catch((error: unknown) => {
       throw asUsage(error, port);
