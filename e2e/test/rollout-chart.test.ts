@@ -140,7 +140,10 @@ async function promote(namespace: string, rollout: Rollout): Promise<void> {
   );
 }
 
-describe.each([3, 4] as const)("a canary under Helm %d alone", (major) => {
+/** Helm 3 owns no fields, so Helm 4 is the harder case. */
+const helms = process.env["E2E_FULL"] === "1" ? ([3, 4] as const) : ([4] as const);
+
+describe.each(helms)("a canary under Helm %d alone", (major) => {
   const namespace = `chart-canary-${major}`;
   const upgrade = upgradeWith(major, namespace);
   const waiting = values("rollout-waits");
@@ -238,7 +241,7 @@ describe.each([3, 4] as const)("a canary under Helm %d alone", (major) => {
   });
 });
 
-describe.each([3, 4] as const)("blue-green under Helm %d alone", (major) => {
+describe.each(helms)("blue-green under Helm %d alone", (major) => {
   const namespace = `chart-colours-${major}`;
   const upgradeOnce = upgradeWith(major, namespace);
   const upgrade = async (version: string, more: string[] = []) =>

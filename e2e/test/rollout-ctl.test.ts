@@ -62,6 +62,11 @@ async function killedAfter(ms: number, args: string[]): Promise<Ran> {
   return await ran;
 }
 
+const slowToTell: [string, string[], string, RegExp][] = [
+  ["whose image does not exist", ["--skip-preflight"], "never-built", /never-built/],
+  ["that is never ready", ["--set-string", "config.FAULT_UNREADY=true"], "v3", /probe failed/i],
+];
+
 describe("a canary", () => {
   beforeAll(async () => {
     expectAlone(await started(canaries), "v1");
@@ -82,9 +87,8 @@ describe("a canary", () => {
 
   test.each([
     ["that crashes", ["-f", faultValues("crash")], "v3", /licence file/],
-    ["whose image does not exist", ["--skip-preflight"], "never-built", /never-built/],
-    ["that is never ready", ["--set-string", "config.FAULT_UNREADY=true"], "v3", /probe failed/i],
     ["that a declared check fails", ["--set-string", "flags.FEATURE_NEW=true"], "v3", /new feature|verified/],
+    ...(isFull ? slowToTell : []),
   ])("%s is taken back: what was there serves, the weights and Services with it", async (_, more, version, cause) => {
     const before = await routing(world, canaries);
     const ran = await deploy(canaries, version, more);
@@ -154,7 +158,7 @@ describe("a canary", () => {
     expectAlone(await routing(world, canaries), "v2");
   });
 
-  test("that is rolled back in the middle leaves nothing of itself", async () => {
+  test.runIf(isFull)("that is rolled back in the middle leaves nothing of itself", async () => {
     const before = await routing(world, canaries);
     expect((await deploy(canaries, "v3", [...values("rollout-waits"), "--set-string", "config.TRY=back"])).code).toBe(
       7,
