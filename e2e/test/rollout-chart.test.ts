@@ -2,7 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type KubeObject, type Pod, resources, type Rollout } from "@safe-deploy/kube";
 import { helmArguments, release } from "../src/app-release.ts";
-import { hashLabel, routing, values } from "../src/rollout-release.ts";
+import { hashLabel, rolloutArguments, routing, values } from "../src/rollout-release.ts";
 import type { Ran } from "../src/run.ts";
 import { World } from "../src/world.ts";
 
@@ -344,6 +344,13 @@ describe("the mode", () => {
     expect(ran.code).not.toBe(0);
     expect(ran.stderr).toContain("mode: is rollout, but a Deployment serves this release");
     expect(ran.stderr).toContain(`pnpm ctl mode rollout -n ${namespace} --release ${release}`);
+    expect(await kinds()).toEqual(["Deployment"]);
+  });
+
+  test("is not changed by ctl deploy either, which says so before anything happens", async () => {
+    const ran = await world.ctl(rolloutArguments(namespace, "v1", inMode("rollout", false)));
+    expect(ran.code, words(ran)).toBe(3);
+    expect(ran.stdout).toContain("ctl mode rollout");
     expect(await kinds()).toEqual(["Deployment"]);
   });
 

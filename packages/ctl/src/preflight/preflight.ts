@@ -6,6 +6,7 @@ import { workloadOf, type WorkloadSnapshot } from "../domain/serving.ts";
 import { hookLabel } from "../observe/follow-workload.ts";
 import { resolveImage } from "../observe/registry.ts";
 import { type Finding, ok, refused, unknown } from "./finding.ts";
+import { modeFinding } from "./mode.ts";
 import { type Quota, quotaProblems, rolloutShape, type Strategy, usageOf } from "./quota.ts";
 
 export interface PreflightInput {
@@ -31,9 +32,14 @@ export async function preflight(input: PreflightInput): Promise<Finding[]> {
   const rights = await checkRights(kube, input.facts.workload.kind);
   if (rights.some(({ status }) => status === "refused")) return rights;
   const namespace = await checkNamespace(kube, input.createNamespace);
+  const mode = modeFinding(
+    input.facts.workload.kind,
+    input.workload,
+    `--release ${input.facts.release} -n ${kube.namespace}`,
+  );
   const checks = [checkChecks(input.checks), checkImages(input.objects)];
   if (namespace.exists) checks.push(checkObjects(input), checkQuota(input));
-  return [...rights, namespace.finding, ...(await Promise.all(checks)).flat()];
+  return [...rights, namespace.finding, mode, ...(await Promise.all(checks)).flat()];
 }
 
 /** What every deploy does, beside creating the chart's own objects, which the server's dry run tries. */
