@@ -35,6 +35,8 @@ export function releaseStatus(s: {
   if (isPending(s.newest)) return inProgress(`Helm's revision ${s.newest.version} is ${s.newest.info.status}`);
   const standstill = s.rollout === undefined ? undefined : standstillOf(s.rollout);
   if (standstill !== undefined) return standstill;
+  // A version that was judged before is judged anew when it is rolled out again.
+  if (s.rollout?.kind === "inFlight") return inProgress(`waiting for ${s.rollout.why}`);
   if (verdict !== undefined && verdict.verdict !== "pass") {
     return {
       state: "failed",

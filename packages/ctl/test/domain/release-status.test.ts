@@ -62,4 +62,10 @@ describe("the state of a release", () => {
     expect(inFlight).toMatchObject({ state: "inProgress", why: "waiting for step 2 of 5" });
     expect(releaseStatus({ ...good, rollout: { kind: "promoted", why: "" } }).state).toBe("verified");
   });
+
+  test("in progress while a version that failed before is rolled out again", () => {
+    const verdict = { ...good.verdict, verdict: "fail" as const } as typeof good.verdict;
+    const again = releaseStatus({ ...good, verdict, rollout: { kind: "inFlight", why: "step 2 of 5" } });
+    expect(again.state).toBe("inProgress");
+  });
 });
