@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { type Job, type Kube, KubeError, type KubeObject, resources } from "@safe-deploy/kube";
 import { load as parseYaml } from "js-yaml";
 import { diagnoseJob } from "../domain/diagnose.ts";
@@ -63,17 +64,23 @@ function hookObjects(release: HelmRelease): KubeObject[] {
     .filter((object) => object.metadata.labels?.[hookLabel] !== undefined);
 }
 
-/** None of them needs another one to exist. */
+/** None of them needs another one to exist, but a binding its Role: who has not every right may bind only what he has. */
 async function remakeJobless(kube: Kube, objects: KubeObject[], facts: ReleaseFacts | undefined): Promise<void> {
-  await Promise.all(
-    objects
-      .filter(({ kind }) => kind !== "Job")
-      .map(async (object) => {
-        const data = object["data"] as Record<string, string> | undefined;
-        if (facts !== undefined && data?.[factsFile] !== undefined) data[factsFile] = JSON.stringify(facts);
-        await remake(kube, object, object.metadata.namespace);
-      }),
-  );
+  const make = async (object: KubeObject) => {
+    const data = object["data"] as Record<string, string> | undefined;
+    if (facts !== undefined && data?.[factsFile] !== undefined) data[factsFile] = JSON.stringify(facts);
+    await remake(kube, object, object.metadata.namespace);
+  };
+  const isBinding = ({ kind }: KubeObject) => kind === "RoleBinding";
+  await Promise.all(objects.filter((object) => object.kind !== "Job" && !isBinding(object)).map(make));
+  await Promise.all(objects.filter(isBinding).map(make));
+}
+
+/** The API server's authorizer learns of a Role that was just written within this time, in milliseconds. */
+const roleLagMs = 3_000;
+
+function isMissingRole(error: unknown, kind: string): boolean {
+  return kind === "RoleBinding" && error instanceof KubeError && error.status === 404;
 }
 
 /** Deletes the object of that name, if there is one, and creates it anew. */
@@ -83,10 +90,15 @@ async function remake(kube: Kube, object: KubeObject, namespace: string | undefi
     propagation: "Background",
     ...(namespace === undefined ? {} : { namespace }),
   });
+  const roleIsKnownBy = Date.now() + roleLagMs;
   for (;;) {
     try {
       return await kube.create(object);
     } catch (error) {
+      if (isMissingRole(error, kind) && Date.now() < roleIsKnownBy) {
+        await delay(50);
+        continue;
+      }
       // Its predecessor is still being deleted: the next delete call returns when that has gone on.
       if (!(error instanceof KubeError) || error.status !== 409) throw error;
       await kube.delete({ apiVersion, kind }, object.metadata.name, { propagation: "Background" });
