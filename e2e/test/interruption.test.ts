@@ -1,13 +1,13 @@
-import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { deployArguments, image, release } from "../src/app-release.ts";
 import { parseReport, stableState } from "../src/report.ts";
 import { recordRow } from "../src/results.ts";
+import { killedAfter } from "../src/killed-after.ts";
 import { seededNumbers } from "../src/seed.ts";
 import { World } from "../src/world.ts";
 
 const namespace = "e2e-interruption";
-const moments = process.env["E2E_FULL"] === "1" ? 10 : 1;
+const moments = process.env["E2E_FULL"] === "1" ? 10 : 2;
 /** A deploy or rollback on the lab takes about this long, in milliseconds. */
 const spanMs = 9_000;
 let world: World;
@@ -19,21 +19,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await world?.removeNamespace(namespace);
 });
-
-/** Runs ctl and kills it, and it alone, after a while; resolves when it has ended. */
-async function killedAfter(ms: number, args: string[]) {
-  let pid: number | undefined;
-  const ran = world.ctl(args, { onStart: (started) => (pid = started) });
-  await Promise.race([delay(ms), ran]);
-  if (pid !== undefined) {
-    try {
-      process.kill(pid, "SIGKILL");
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
-    }
-  }
-  return await ran;
-}
 
 function record(what: string, at: number, codes: { first: number | null; again: number | null }): void {
   recordRow("ctl killed in the middle of its work, and the same command again", {
@@ -54,7 +39,7 @@ describe("ctl killed in the middle", () => {
   test.each(seededNumbers("deploy", moments))(
     "of a good deploy, at %d of its way: the same command finishes it",
     async (at) => {
-      const killed = await killedAfter(at * spanMs, deployArguments(namespace, "v2"));
+      const killed = await killedAfter(world, at * spanMs, deployArguments(namespace, "v2"));
       const again = await world.ctl(deployArguments(namespace, "v2"));
       record("a good deploy", at, { first: killed.code, again: again.code });
       expect(again.code, again.stdout + again.stderr).toBe(0);
@@ -67,7 +52,7 @@ describe("ctl killed in the middle", () => {
     async (at) => {
       const bad = deployArguments(namespace, "v2", ["--set-string", "config.BOOT_DELAY=soon", "--skip-preflight"]);
       const before = await stableState(world, namespace);
-      const killed = await killedAfter(at * spanMs, bad);
+      const killed = await killedAfter(world, at * spanMs, bad);
       const again = await world.ctl(bad);
       record("a bad deploy", at, { first: killed.code, again: again.code });
       expect(again.code, again.stdout + again.stderr).toBe(5);
@@ -89,7 +74,7 @@ describe("ctl killed in the middle", () => {
         expect(ran.code, ran.stdout + ran.stderr).toBe(0);
       }
       const args = ["rollback", "-n", namespace, "--release", release, "-o", "json"];
-      const killed = await killedAfter(at * spanMs, args);
+      const killed = await killedAfter(world, at * spanMs, args);
       // A rollback that had ended already is a whole one, and a second would go one further back.
       if (killed.code !== 0) {
         const again = await world.ctl(args);
