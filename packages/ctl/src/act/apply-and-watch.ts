@@ -1,10 +1,9 @@
 import type { Context } from "../context.ts";
-import { lastSeenMs } from "@safe-deploy/kube";
-import { shortHash } from "../domain/canonical.ts";
 import { diagnose, diagnoseJob, type Diagnosis, type Fault } from "../domain/diagnose.ts";
 import type { ReleaseFacts } from "../domain/facts.ts";
+import { eventsAbout, type Failure } from "../domain/failure.ts";
 import type { Job } from "@safe-deploy/kube";
-import { noWorkload, servesAlone, workloadOf, type WorkloadSnapshot } from "../domain/serving.ts";
+import { noWorkload, servesAlone, templateHash, workloadOf, type WorkloadSnapshot } from "../domain/serving.ts";
 import { type FollowedWorkload, followWorkload } from "../observe/follow-workload.ts";
 import { podsInOrder, readLedger } from "../observe/release-state.ts";
 import { podLine } from "../ui/pod-line.ts";
@@ -12,8 +11,11 @@ import { type HelmChild, type HelmResult, helmWords } from "./helm.ts";
 
 export type Applied =
   | { outcome: "verified"; workload: WorkloadSnapshot }
-  | { outcome: "failed"; fault: Fault; workload: WorkloadSnapshot; events: string[]; at: number }
+  | ({ outcome: "failed" } & Failure)
   | { outcome: "interrupted" };
+
+/** Events carry whole seconds. In milliseconds. */
+const clockMs = 1_000;
 
 export interface ApplyOptions {
   facts: ReleaseFacts;
@@ -70,7 +72,7 @@ export async function applyAndWatch(context: Context, child: HelmChild, o: Apply
     outcome: "failed",
     fault,
     workload,
-    events: eventsOf(fault, last, context.timeline.startedAt),
+    events: eventsAbout(fault.subject, last?.events ?? [], context.timeline.startedAt - clockMs),
     at: Date.now(),
   };
 }
@@ -81,7 +83,7 @@ function diagnoseRelease(seen: FollowedWorkload, o: ApplyOptions): Diagnosis {
     // What its own Job found is in the ledger, in more words than the Job's condition has.
     .filter((job) => !hasFailed(job))
     .map((job) => diagnoseJob(job, seen.hooks.pods, seen.events, seen.now));
-  const isApplied = templateHash(seen) !== o.templateBefore;
+  const isApplied = templateHash(workloadOf(seen.workload)) !== o.templateBefore;
   // Until Helm has applied the new template, what is wrong with the old pods says nothing about it.
   const workload = isApplied ? diagnose(seen.workload, seen.events, seen.now) : {};
   const faulty = [...hooks, workload].find(({ fault }) => fault !== undefined);
@@ -97,16 +99,11 @@ function awaited(seen: FollowedWorkload, o: ApplyOptions): string {
     (job) => !o.jobsBefore.has(job.metadata.uid ?? "") && (job.status?.active ?? 0) > 0,
   );
   const serving = servesAlone(seen.workload);
-  if (templateHash(seen) === o.templateBefore) {
+  if (templateHash(workloadOf(seen.workload)) === o.templateBefore) {
     return running === undefined ? "Helm to apply the release" : `hook ${running.metadata.name}`;
   }
   if (!serving.done) return serving.waitingFor;
   return running === undefined ? "Helm to finish" : `hook ${running.metadata.name}`;
-}
-
-function templateHash({ workload }: FollowedWorkload): string | undefined {
-  const template = workloadOf(workload)?.spec.template;
-  return template === undefined ? undefined : shortHash(template);
 }
 
 function hasFailed(job: Job): boolean {
@@ -140,14 +137,4 @@ function deadlineFault(last: FollowedWorkload | undefined, o: ApplyOptions): Fau
     subject: `${o.facts.workload.kind}/${o.facts.workload.name}`,
     message: `the deadline passed; still waiting for ${waitingFor}`,
   };
-}
-
-/** The last events of the object that failed, oldest first. */
-function eventsOf(fault: Fault, last: FollowedWorkload | undefined, since: number): string[] {
-  const lines = (last?.events ?? [])
-    .filter(({ involvedObject: { kind, name } }) => `${kind}/${name}` === fault.subject)
-    .filter((event) => lastSeenMs(event) >= since - 1000)
-    .sort((a, b) => lastSeenMs(a) - lastSeenMs(b))
-    .map((event) => `${event.reason ?? ""}: ${event.message ?? ""}`.trim());
-  return [...new Set(lines)].slice(-6);
 }

@@ -5,7 +5,7 @@ import { restartedSince, restartsOf } from "../domain/restarts.ts";
 import { followWorkload } from "../observe/follow-workload.ts";
 import { podsInOrder } from "../observe/release-state.ts";
 import { podLine } from "../ui/pod-line.ts";
-import type { Failure } from "./take-back.ts";
+import type { Failure } from "../domain/failure.ts";
 
 /**
  * Watches a verified release for a while. What was borne while it came up, such as one restart, is a fault now: it takes

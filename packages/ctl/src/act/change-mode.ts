@@ -3,6 +3,7 @@ import { type Deployment, type KubeObject, resources, type Rollout } from "@safe
 import { loadAll } from "js-yaml";
 import type { Context } from "../context.ts";
 import { shortHash } from "../domain/canonical.ts";
+import type { Failure } from "../domain/failure.ts";
 import { diagnose, type Fault } from "../domain/diagnose.ts";
 import type { ReleaseFacts } from "../domain/facts.ts";
 import type { HelmRelease } from "../domain/helm-release.ts";
@@ -19,7 +20,7 @@ import { clearPending } from "./clear-pending.ts";
 import { type ChartInput, helmWords } from "./helm.ts";
 import { lockRelease } from "./operation-lock.ts";
 import { runHook } from "./run-hook.ts";
-import { type Failure, finishRestore, takeBack } from "./take-back.ts";
+import { finishRestore, takeBack } from "./take-back.ts";
 
 export interface ModeIntent {
   mode: Mode;

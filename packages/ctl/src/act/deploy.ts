@@ -8,7 +8,7 @@ import { checksFile, factsFile, parseFacts, type ReleaseFacts } from "../domain/
 import { type LedgerEntry, rollbackTarget, verdictOf } from "../domain/ledger.ts";
 import { type Operation, resumption } from "../domain/operation.ts";
 import { plannedSecondsOf } from "../domain/rollout-duration.ts";
-import { workloadOf } from "../domain/serving.ts";
+import { templateHash, workloadOf } from "../domain/serving.ts";
 import { CtlError } from "../errors.ts";
 import { ExitCode } from "../exit-codes.ts";
 import { resolveImage } from "../observe/registry.ts";
@@ -135,6 +135,7 @@ export async function prepareDeploy(context: Context, intent: DeployIntent): Pro
     rendered = renderedFacts(context, objects);
   }
   const revision = (state.helm[0]?.version ?? 0) + 1;
+  const exists = await namespaceExists(context.kube);
   const findings = intent.skipPreflight
     ? []
     : await preflight({
@@ -144,17 +145,17 @@ export async function prepareDeploy(context: Context, intent: DeployIntent): Pro
         checks: rendered.checks,
         workload: state.workload,
         newest: state.helm[0],
-        createNamespace: intent.createNamespace,
+        namespace: { exists, create: intent.createNamespace },
       });
   // Helm asks for the right to make namespaces as soon as it is told to, even when there is nothing to make.
-  const createNamespace = intent.createNamespace && !(await namespaceExists(context.kube));
+  const createNamespace = intent.createNamespace && !exists;
   const facts = { ...rendered.facts, revision };
   return { input, objects, facts, state, backTo: backTo(state), findings, createNamespace };
 }
 
 function templateOf(state: ReleaseState): Pick<Operation, "fromTemplate"> {
-  const template = workloadOf(state.workload)?.spec.template;
-  return template === undefined ? {} : { fromTemplate: shortHash(template) };
+  const fromTemplate = templateHash(workloadOf(state.workload));
+  return fromTemplate === undefined ? {} : { fromTemplate };
 }
 
 /**

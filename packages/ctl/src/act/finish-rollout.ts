@@ -7,7 +7,7 @@ import { observeRelease, readHelmReleases, requireRelease } from "../observe/rel
 import { liveReport, type OperationReport, reportBase } from "../report/operation-report.ts";
 import { type FollowedRollout, followRollout } from "./follow-rollout.ts";
 import { runHook } from "./run-hook.ts";
-import type { Failure } from "./take-back.ts";
+import type { Failure } from "../domain/failure.ts";
 
 export interface FinishOptions {
   /** Milliseconds since the epoch. */

@@ -1,23 +1,16 @@
-import { type Event, lastSeenMs } from "@safe-deploy/kube";
 import type { Context } from "../context.ts";
 import { diagnose, type Fault } from "../domain/diagnose.ts";
 import type { ReleaseFacts } from "../domain/facts.ts";
+import { eventsAbout, type Failure } from "../domain/failure.ts";
 import { rolloutState, type RolloutState, secondsWords } from "../domain/rollout.ts";
 import { rolloutChanges } from "../domain/rollout-changes.ts";
 import { rolloutVerdict, type RolloutVerdict } from "../domain/rollout-verdict.ts";
-import { servesAlone, type WorkloadSnapshot } from "../domain/serving.ts";
+import { servesAlone } from "../domain/serving.ts";
 import { type FollowedWorkload, followWorkload } from "../observe/follow-workload.ts";
 import { podsInOrder } from "../observe/release-state.ts";
 import { podLine } from "../ui/pod-line.ts";
 
-export interface FailedRollout {
-  outcome: "failed";
-  fault: Fault;
-  workload: WorkloadSnapshot;
-  events: string[];
-  /** Milliseconds since the epoch. */
-  at: number;
-}
+export type FailedRollout = { outcome: "failed" } & Failure;
 
 export type FollowedRollout =
   | { outcome: "promoted" }
@@ -145,20 +138,10 @@ function failedRollout(seen: FollowedWorkload, fault: Fault): FailedRollout {
     outcome: "failed",
     fault,
     workload: seen.workload,
-    events: eventsAbout(fault.subject, seen.events, seen.now),
+    events: eventsAbout(fault.subject, seen.events, seen.now - recentMs),
     at: Date.now(),
   };
 }
 
 /** Of an update that took long, only what is recent says why it ended. In milliseconds. */
 const recentMs = 600_000;
-
-/** The last events of the object that failed, oldest first. */
-function eventsAbout(subject: string, events: readonly Event[], now: number): string[] {
-  const lines = events
-    .filter(({ involvedObject: { kind, name } }) => `${kind}/${name}` === subject)
-    .filter((event) => lastSeenMs(event) >= now - recentMs)
-    .sort((a, b) => lastSeenMs(a) - lastSeenMs(b))
-    .map((event) => `${event.reason ?? ""}: ${event.message ?? ""}`.trim());
-  return [...new Set(lines)].slice(-6);
-}

@@ -1,13 +1,12 @@
 import { type Deployment, type KubeObject, observe, resources, type Rollout, type Service } from "@safe-deploy/kube";
 import { loadAll } from "js-yaml";
 import type { Context } from "../context.ts";
-import { shortHash } from "../domain/canonical.ts";
 import { digestOf } from "../domain/content.ts";
 import type { ReleaseFacts } from "../domain/facts.ts";
 import type { HelmRelease } from "../domain/helm-release.ts";
 import { type LedgerEntry, ledgerLabels } from "../domain/ledger.ts";
 import { differencesFrom } from "../domain/restored.ts";
-import { workloadOf } from "../domain/serving.ts";
+import { templateHash, workloadOf } from "../domain/serving.ts";
 import { CtlError } from "../errors.ts";
 import { followWorkload, hookLabel } from "../observe/follow-workload.ts";
 import { resolveImage } from "../observe/registry.ts";
@@ -104,33 +103,32 @@ async function rollBackAndVerify(
   // Waited for below; until then a rejection must not end the process.
   verification.catch(() => undefined);
 
-  const child = context.helm.rollback(target.helmRevision, {
-    timeoutSeconds: secondsUntil(o.deadline),
-    operation: o.operation,
-  });
-  const stop = () => void child.stop();
-  o.signal.addEventListener("abort", stop);
-  const result = await child.result.finally(() => o.signal.removeEventListener("abort", stop));
-  o.signal.throwIfAborted();
-  if (result.code !== 0) {
+  try {
+    const child = context.helm.rollback(target.helmRevision, {
+      timeoutSeconds: secondsUntil(o.deadline),
+      operation: o.operation,
+    });
+    const stop = () => void child.stop();
+    o.signal.addEventListener("abort", stop);
+    const result = await child.result.finally(() => o.signal.removeEventListener("abort", stop));
+    o.signal.throwIfAborted();
+    if (result.code !== 0) {
+      await stopHooks(context.kube, context.release);
+      throw new CtlError(
+        "CTL_E_RESTORE_FAILED",
+        `helm rollback to revision ${target.helmRevision} failed: ${helmWords(result)}`,
+        { next: `ctl rollback ${context.address}` },
+      );
+    }
+    const after = await context.kube.get<Deployment | Rollout>(workloadResource(facts), facts.workload.name);
+    await promoteVerified(context, requireFacts(context, wanted), { deadline: o.deadline, signal: o.signal });
+    if (replaced === undefined || templateHash(after) !== replaced) return await verification;
+  } finally {
+    // Its watches would keep this process alive until the deadline.
     inVain.abort();
-    await stopHooks(context.kube, context.release);
-    throw new CtlError(
-      "CTL_E_RESTORE_FAILED",
-      `helm rollback to revision ${target.helmRevision} failed: ${helmWords(result)}`,
-      { next: `ctl rollback ${context.address}` },
-    );
   }
-  // Where Helm never came to apply the release that failed, the template was the right one all the time.
-  const after = await context.kube.get<Deployment | Rollout>(workloadResource(facts), facts.workload.name);
-  await promoteVerified(context, requireFacts(context, wanted), { deadline: o.deadline, signal: o.signal });
-  if (replaced === undefined || templateHash(after) !== replaced) return await verification;
-  inVain.abort();
+  // Helm never came to apply the release that failed: the template was the right one all the time.
   return await verify(context, wanted, o.signal, release);
-}
-
-function templateHash(workload: Deployment | Rollout | undefined): string | undefined {
-  return workload === undefined ? undefined : shortHash(workload.spec.template);
 }
 
 function requireFacts(context: Context, wanted: HelmRelease): ReleaseFacts {

@@ -1,10 +1,10 @@
 import { resources, type Service } from "@safe-deploy/kube";
 import type { Context } from "../context.ts";
-import { shortHash } from "../domain/canonical.ts";
 import type { ReleaseFacts } from "../domain/facts.ts";
 import { rolloutState } from "../domain/rollout.ts";
 import { hashLabel } from "../domain/rollout-object.ts";
 import { planRollback } from "../domain/rollout-commands.ts";
+import { templateHash } from "../domain/serving.ts";
 import { CtlError } from "../errors.ts";
 import { followWorkload } from "../observe/follow-workload.ts";
 import { observeRollout, patchRollout } from "./control-rollout.ts";
@@ -38,7 +38,7 @@ export async function sendTrafficBack(context: Context, facts: ReleaseFacts): Pr
  */
 export async function retryAborted(context: Context, facts: ReleaseFacts, before: string | undefined): Promise<void> {
   const { rollout, state } = await observeRollout(context.kube, facts, context.address);
-  const isSame = before !== undefined && shortHash(rollout.spec.template) === before;
+  const isSame = before !== undefined && templateHash(rollout) === before;
   if (!isSame || !state.isObserved || state.abort === undefined || state.isPromoted) return;
   await patchRollout(context.kube, facts.workload.name, { status: { abort: false } });
   context.timeline.add("the same release was aborted before: beginning it again");

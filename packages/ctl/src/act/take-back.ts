@@ -3,9 +3,10 @@ import type { Context } from "../context.ts";
 import { contentId, digestOf } from "../domain/content.ts";
 import type { Fault } from "../domain/diagnose.ts";
 import type { ReleaseFacts } from "../domain/facts.ts";
+import type { Failure } from "../domain/failure.ts";
 import { verdictOf } from "../domain/ledger.ts";
 import type { Operation } from "../domain/operation.ts";
-import { presentTemplate, runningImageId, type WorkloadSnapshot } from "../domain/serving.ts";
+import { presentTemplate, runningImageId } from "../domain/serving.ts";
 import { CtlError } from "../errors.ts";
 import { ExitCode } from "../exit-codes.ts";
 import { observeRelease, readLedger } from "../observe/release-state.ts";
@@ -15,15 +16,6 @@ import { recordVerdict } from "../verify/record-verdict.ts";
 import type { OperationLock } from "./operation-lock.ts";
 import { refuseMovedTag, removeRelease, restoreTo } from "./restore.ts";
 import { sendTrafficBack } from "./settle-rollout.ts";
-
-/** Why a release is given up, and what the cluster held then. */
-export interface Failure {
-  fault: Fault;
-  workload: WorkloadSnapshot;
-  events: string[];
-  /** Milliseconds since the epoch. */
-  at: number;
-}
 
 export interface TakeBackOptions {
   facts: ReleaseFacts;

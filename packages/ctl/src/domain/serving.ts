@@ -7,6 +7,7 @@ import type {
   ReplicaSet,
   Rollout,
 } from "@safe-deploy/kube";
+import { shortHash } from "./canonical.ts";
 import { hashLabel, isRolloutObserved } from "./rollout-object.ts";
 
 /** What the cluster holds of one workload, at one moment. */
@@ -28,6 +29,11 @@ export const noWorkload: WorkloadSnapshot = { deployment: undefined, replicaSets
 /** The object that makes the pods, of either kind. */
 export function workloadOf(s: WorkloadSnapshot): Deployment | Rollout | undefined {
   return s.rollout ?? s.deployment;
+}
+
+/** Hash of the pod template that is asked for, by which two applied releases are told apart. */
+export function templateHash(workload: Deployment | Rollout | undefined): string | undefined {
+  return workload === undefined ? undefined : shortHash(workload.spec.template);
 }
 
 /**

@@ -18,7 +18,8 @@ export interface PreflightInput {
   workload: WorkloadSnapshot;
   /** Helm's newest revision before the deploy. */
   newest: HelmRelease | undefined;
-  createNamespace: boolean;
+  /** Whether the namespace is there, or else whether it is to be made. */
+  namespace: { exists: boolean; create: boolean };
 }
 
 type PodSpec = Parameters<typeof usageOf>[0] & {
@@ -31,15 +32,14 @@ export async function preflight(input: PreflightInput): Promise<Finding[]> {
   const { kube } = input;
   const rights = await checkRights(kube, input.facts.workload.kind);
   if (rights.some(({ status }) => status === "refused")) return rights;
-  const namespace = await checkNamespace(kube, input.createNamespace);
   const mode = modeFinding(
     input.facts.workload.kind,
     input.workload,
     `--release ${input.facts.release} -n ${kube.namespace}`,
   );
   const checks = [checkChecks(input.checks), checkImages(input.objects)];
-  if (namespace.exists) checks.push(checkObjects(input), checkQuota(input));
-  return [...rights, namespace.finding, mode, ...(await Promise.all(checks)).flat()];
+  if (input.namespace.exists) checks.push(checkObjects(input), checkQuota(input));
+  return [...rights, namespaceFinding(kube.namespace, input.namespace), mode, ...(await Promise.all(checks)).flat()];
 }
 
 /** What every deploy does, beside creating the chart's own objects, which the server's dry run tries. */
@@ -104,17 +104,14 @@ export async function namespaceExists(kube: Kube): Promise<boolean> {
   }
 }
 
-async function checkNamespace(kube: Kube, create: boolean): Promise<{ exists: boolean; finding: Finding }> {
-  if (await namespaceExists(kube)) return { exists: true, finding: ok("namespace", kube.namespace) };
-  if (create) return { exists: false, finding: ok("namespace", `${kube.namespace} will be created`) };
-  return {
-    exists: false,
-    finding: refused(
-      "namespace",
-      `namespace ${kube.namespace} does not exist`,
-      `kubectl create namespace ${kube.namespace}, or add --create-namespace`,
-    ),
-  };
+function namespaceFinding(name: string, { exists, create }: PreflightInput["namespace"]): Finding {
+  if (exists) return ok("namespace", name);
+  if (create) return ok("namespace", `${name} will be created`);
+  return refused(
+    "namespace",
+    `namespace ${name} does not exist`,
+    `kubectl create namespace ${name}, or add --create-namespace`,
+  );
 }
 
 async function checkChecks(text: string): Promise<Finding[]> {

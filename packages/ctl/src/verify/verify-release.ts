@@ -1,6 +1,5 @@
 import type { Kube } from "@safe-deploy/kube";
 import { type CheckReport, type CheckSpec, renderText, runChecks } from "@safe-deploy/smoke";
-import { shortHash } from "../domain/canonical.ts";
 import { contentId, digestOf } from "../domain/content.ts";
 import { diagnose, type Fault } from "../domain/diagnose.ts";
 import { type ReleaseFacts, serviceUnderTest } from "../domain/facts.ts";
@@ -11,6 +10,7 @@ import {
   runningImageId,
   servesAlone,
   servesBehindItsService,
+  templateHash,
   workloadOf,
   type WorkloadSnapshot,
 } from "../domain/serving.ts";
@@ -131,7 +131,7 @@ async function untilServing(
     { signal: o.signal, deadline },
   )) {
     const asked = workloadOf(workload)?.spec.template;
-    if (facts.replaces !== undefined && shortHash(asked ?? {}) === facts.replaces) {
+    if (facts.replaces !== undefined && templateHash(workloadOf(workload)) === facts.replaces) {
       last = { workload, waitingFor: "the release to be applied" };
       continue;
     }
