@@ -1,6 +1,8 @@
 import { createHash } from "node:crypto";
+import { setTimeout as delay } from "node:timers/promises";
 import {
   eventsOf,
+  KubeError,
   resources,
   waitUntil,
   type Deployment,
@@ -30,6 +32,8 @@ export type InstallOptions = {
 
 /** Seconds from the moment an add-on is applied until it must be ready. */
 const deadlineSeconds = 180;
+
+const betweenLooksMs = 100;
 
 /** By which an object says what it was applied from. */
 const contentAnnotation = "safe-deploy.dev/content";
@@ -119,13 +123,37 @@ export function definitionsFor(objects: readonly KubeObject[], definitions: read
 async function waitUntilServed(kube: Kube, { title }: Addon, names: readonly string[]): Promise<void> {
   for (const name of names) {
     const definitions = { resource: customResources, fieldSelector: `metadata.name=${name}` };
-    await waitUntil(
-      kube,
-      { definitions },
-      { what: `${name} of ${title} to be served`, timeoutMs: deadlineSeconds * 1000 },
-      (state) => state.definitions.some((definition) => hasCondition(definition, "Established")) || undefined,
+    const what = `${name} of ${title} to be served`;
+    const definition = await waitUntil(kube, { definitions }, { what, timeoutMs: deadlineSeconds * 1000 }, (state) =>
+      state.definitions.find((definition) => hasCondition(definition, "Established")),
     );
+    await untilListed(kube, servedAs(definition), what);
   }
+}
+
+/** The API server says that a definition is established a moment before it lists it among what it serves. */
+async function untilListed(kube: Kube, resource: Resource, what: string): Promise<void> {
+  const deadline = Date.now() + deadlineSeconds * 1000;
+  for (;;) {
+    try {
+      await kube.resourceName(resource);
+      return;
+    } catch (error) {
+      if (!(error instanceof KubeError && error.status === 404)) throw error;
+      if (Date.now() > deadline) throw new LabError(`waited ${deadlineSeconds} s for ${what}`, { cause: error });
+    }
+    await delay(betweenLooksMs);
+  }
+}
+
+function servedAs(definition: KubeObject): Resource {
+  const { group, names, versions } = definition["spec"] as {
+    group: string;
+    names: { kind: string };
+    versions: { name: string; served: boolean }[];
+  };
+  const served = versions.find((version) => version.served) ?? { name: "v1" };
+  return { apiVersion: `${group}/${served.name}`, kind: names.kind };
 }
 
 async function ensureApplied(kube: Kube, object: KubeObject): Promise<void> {
