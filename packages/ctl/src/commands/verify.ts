@@ -1,10 +1,10 @@
 import { readFile } from "node:fs/promises";
-import { type CheckSpec, parseChecks, renderText, runChecks } from "@safe-deploy/smoke";
-import { parseFacts, type ReleaseFacts } from "../domain/facts.ts";
+import { type CheckReport, parseChecks, renderText, runChecks } from "@safe-deploy/smoke";
+import { parseFacts, serviceUnderTest } from "../domain/facts.ts";
 import { CtlError } from "../errors.ts";
 import { ExitCode } from "../exit-codes.ts";
 import type { Outcome } from "../output.ts";
-import { verifyRelease } from "../verify/verify-release.ts";
+import { checkVersionUnderTest, verifyRelease } from "../verify/verify-release.ts";
 
 export interface VerifyOptions {
   facts: string;
@@ -16,14 +16,16 @@ export interface VerifyOptions {
 export async function runVerify(options: VerifyOptions, signal: AbortSignal): Promise<Outcome> {
   const facts = await readInput(options.facts, parseFacts);
   const checks = await readInput(options.checks, parseChecks);
-  if (options.checksOnly) return await runChecksOnly(facts, checks, signal);
+  if (options.checksOnly && serviceUnderTest(facts) === undefined) {
+    return checksOutcome(await runChecks(checks, { baseUrl: facts.baseUrl, signal }));
+  }
 
   const { Kube } = await import("@safe-deploy/kube");
   const kube = await Kube.connect({ namespace: facts.namespace, fieldManager: "ctl-verify" });
-  const outcome = await verifyRelease(kube, facts, checks, {
-    signal,
-    say: (line) => process.stderr.write(`${line}\n`),
-  });
+  const o = { signal, say: (line: string) => process.stderr.write(`${line}\n`) };
+  if (options.checksOnly) return checksOutcome(await checkVersionUnderTest(kube, facts, checks, o));
+
+  const outcome = await verifyRelease(kube, facts, checks, o);
   if (outcome.verdict === "fail") {
     return {
       exit: ExitCode.notRestored,
@@ -39,8 +41,7 @@ export async function runVerify(options: VerifyOptions, signal: AbortSignal): Pr
   };
 }
 
-async function runChecksOnly(facts: ReleaseFacts, checks: CheckSpec, signal: AbortSignal): Promise<Outcome> {
-  const report = await runChecks(checks, { baseUrl: facts.baseUrl, signal });
+function checksOutcome(report: CheckReport): Outcome {
   return {
     exit: report.outcome === "passed" ? ExitCode.ok : ExitCode.notRestored,
     text: renderText(report),

@@ -1,6 +1,7 @@
 import type { Kube } from "@safe-deploy/kube";
 import { type CheckReport, type CheckSpec, renderText, runChecks } from "@safe-deploy/smoke";
 import { contentId, digestOf } from "../domain/content.ts";
+import { CtlError } from "../errors.ts";
 import { diagnose, type Fault } from "../domain/diagnose.ts";
 import { type ReleaseFacts, serviceUnderTest } from "../domain/facts.ts";
 import type { LedgerEntry } from "../domain/ledger.ts";
@@ -92,6 +93,24 @@ export async function verifyRelease(
   const entry = await record("pass", `${how}, and every declared check passed`, after.workload);
   const collected = await collectConfig(kube, facts, await readLedger(kube, facts.release));
   return { verdict: "pass", entry, collected, checks: report };
+}
+
+/**
+ * The declared checks against the version under test, once it has all its pods behind its Service; no verdict is written.
+ *
+ * @throws CtlError when it does not come to serve there.
+ */
+export async function checkVersionUnderTest(
+  kube: Kube,
+  facts: ReleaseFacts,
+  checks: CheckSpec,
+  o: VerifyOptions,
+): Promise<CheckReport> {
+  const deadline = Date.now() + facts.deadlineSeconds * 1000;
+  const { why } = await untilServing(kube, facts, deadline, o);
+  if (why !== undefined) throw new CtlError("CTL_E_FAILED", `no check was sent: ${why}`);
+  await untilReachable(facts.baseUrl, Math.min(deadline, Date.now() + reachMs), o.signal);
+  return await runChecks(checks, { baseUrl: facts.baseUrl, signal: o.signal });
 }
 
 /**
