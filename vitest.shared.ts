@@ -1,25 +1,22 @@
-import { defineConfig } from "vitest/config";
+import { defineConfig, type TestProjectInlineConfiguration } from "vitest/config";
 
-interface TestOptions {
-  testTimeout?: number;
-  hookTimeout?: number;
-  fileParallelism?: boolean;
-  globalSetup?: string;
-}
+type TestOptions = NonNullable<TestProjectInlineConfiguration["test"]>;
 
-/**
- * The settings every package's tests share.
- * A run leaves a JSON report in the package's test-results/, which the final count of `.ci/run` is summed from.
- */
+/** A run leaves a JSON report in the package's test-results/, which the final count of `.ci/run` is summed from. */
+export const reported = {
+  reporters: ["default", "json"],
+  outputFile: { json: "test-results/report.json" },
+  passWithNoTests: false,
+};
+
+/** The settings every package's tests share. */
 export function defineProject(name: string, overrides: TestOptions = {}) {
   return defineConfig({
     test: {
       name,
       include: ["test/**/*.test.ts"],
-      reporters: ["default", "json"],
-      outputFile: { json: "test-results/report.json" },
+      ...reported,
       sequence: { shuffle: { files: true, tests: false } },
-      passWithNoTests: false,
       ...overrides,
     },
   });

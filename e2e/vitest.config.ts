@@ -1,9 +1,31 @@
-import { defineProject } from "../vitest.shared.ts";
+import { defineConfig } from "vitest/config";
+import { defineProject, reported } from "../vitest.shared.ts";
 
-/** One cluster, so one file at a time; a test may take as long as a deploy and its way back. */
-export default defineProject("e2e", {
-  testTimeout: 300_000,
-  hookTimeout: 300_000,
-  fileParallelism: false,
-  globalSetup: "src/setup.ts",
+const alone = ["test/alone/**/*.test.ts"];
+/** A test may take as long as a deploy and its way back. */
+const patience = { testTimeout: 300_000, hookTimeout: 300_000 };
+
+/**
+ * One cluster for all. Files that keep to their own namespaces run two at a time, since most of a deploy is waiting;
+ * then, one by one, those that end a part of the cluster or judge it by its latency.
+ */
+export default defineConfig({
+  test: {
+    ...reported,
+    globalSetup: "src/setup.ts",
+    projects: [
+      defineProject("e2e", {
+        ...patience,
+        exclude: alone,
+        maxWorkers: 2,
+        sequence: { groupOrder: 0 },
+      }),
+      defineProject("e2e-alone", {
+        ...patience,
+        include: alone,
+        fileParallelism: false,
+        sequence: { groupOrder: 1 },
+      }),
+    ],
+  },
 });

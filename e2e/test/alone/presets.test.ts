@@ -1,12 +1,12 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { countByVersion, type LoadResult } from "@safe-deploy/load";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { deployArguments, image, release } from "../src/app-release.ts";
-import { parseReport } from "../src/report.ts";
-import { recordRow } from "../src/results.ts";
-import { routing, values } from "../src/rollout-release.ts";
-import type { Ran } from "../src/run.ts";
-import { chart, World } from "../src/world.ts";
+import { deployArguments, image, release } from "../../src/app-release.ts";
+import { parseReport } from "../../src/report.ts";
+import { recordRow } from "../../src/results.ts";
+import { routing, values } from "../../src/rollout-release.ts";
+import type { Ran } from "../../src/run.ts";
+import { chart, World } from "../../src/world.ts";
 
 interface Preset {
   name: string;

@@ -1,12 +1,12 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { countByVersion, failuresOf, type LoadResult } from "@safe-deploy/load";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { image } from "../src/app-release.ts";
-import { parseReport } from "../src/report.ts";
-import { recordRow } from "../src/results.ts";
-import { rolloutArguments, type Routing, routing, values } from "../src/rollout-release.ts";
-import type { Ran } from "../src/run.ts";
-import { World } from "../src/world.ts";
+import { image } from "../../src/app-release.ts";
+import { parseReport } from "../../src/report.ts";
+import { recordRow } from "../../src/results.ts";
+import { rolloutArguments, type Routing, routing, values } from "../../src/rollout-release.ts";
+import type { Ran } from "../../src/run.ts";
+import { World } from "../../src/world.ts";
 
 const namespace = "e2e-analysis";
 const rate = 50;

@@ -1,8 +1,8 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { deployArguments, release } from "../src/app-release.ts";
-import { recordRow } from "../src/results.ts";
-import { World } from "../src/world.ts";
+import { deployArguments, release } from "../../src/app-release.ts";
+import { recordRow } from "../../src/results.ts";
+import { World } from "../../src/world.ts";
 
 const namespace = "e2e-zero-downtime";
 const repetitions = process.env["E2E_FULL"] === "1" ? 3 : 1;

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { compareMachineStates, readMachineState } from "../src/machine-state.ts";
-import { run } from "../src/run.ts";
-import { seededNumbers } from "../src/seed.ts";
-import { World, root } from "../src/world.ts";
+import { compareMachineStates, readMachineState } from "../../src/machine-state.ts";
+import { run } from "../../src/run.ts";
+import { seededNumbers } from "../../src/seed.ts";
+import { World, root } from "../../src/world.ts";
 
 const name = "e2e-crash";
 const env = { ...process.env, LAB_NAME: name };
