@@ -11,6 +11,8 @@ export type Logging = {
   logRequest: (request: AnsweredRequest) => void;
   /** Writes what is still held back. */
   flush: () => void;
+  /** Lines logged since the start, by level; those that `level` hides are not logged. */
+  linesByLevel: Readonly<Record<string, number>>;
 };
 
 /**
@@ -28,14 +30,18 @@ export function createLogger(level: string, base: Record<string, string>): Loggi
   setInterval(flush, FLUSH_INTERVAL_MS).unref();
 
   const timestamp = isoTimestamp();
+  const { labels } = pino.levels;
+  const linesByLevel = Object.fromEntries(Object.values(labels).map((label) => [label, 0]));
+  const count = (level: number) => (linesByLevel[labels[level]!]! += 1);
   const log = pino(
     {
       level,
       base,
       timestamp,
       hooks: {
-        logMethod(args, method) {
+        logMethod(args, method, level) {
           flush();
+          count(level);
           method.apply(this, args);
         },
       },
@@ -47,10 +53,11 @@ export function createLogger(level: string, base: Record<string, string>): Loggi
   const logRequest = (request: AnsweredRequest) => {
     const level = request.status >= 500 ? warn! : info!;
     if (level < log.levelVal) return;
+    count(level);
     held += line(level, timestamp(), request);
     if (held.length >= BLOCK_LENGTH) flush();
   };
-  return { log, logRequest, flush };
+  return { log, logRequest, flush, linesByLevel };
 }
 
 // Formatted once for all lines of the same millisecond.

@@ -1,4 +1,4 @@
-import { collectDefaultMetrics, Gauge, Registry } from "prom-client";
+import { collectDefaultMetrics, Counter, Gauge, Registry } from "prom-client";
 import { RequestMetrics } from "./request-metrics.ts";
 
 /** What a process of this image measures of itself. */
@@ -7,7 +7,8 @@ export class Metrics {
   readonly requests = new RequestMetrics(this.registry);
   #schemaVersion: Gauge | undefined;
 
-  constructor(build: { version: string; commit: string }) {
+  /** @param linesByLevel is read at each scrape. */
+  constructor(build: { version: string; commit: string }, linesByLevel: Readonly<Record<string, number>>) {
     const { registry } = this;
     collectDefaultMetrics({ register: registry });
     const buildInfo = new Gauge({
@@ -17,6 +18,17 @@ export class Metrics {
       registers: [registry],
     });
     buildInfo.set(build, 1);
+    const logLines = new Counter({
+      name: "app_log_lines_total",
+      help: "Lines of the log. Every level has its series from the start, so that none is a number too.",
+      labelNames: ["level"],
+      registers: [],
+      collect() {
+        this.reset();
+        for (const [level, lines] of Object.entries(linesByLevel)) this.inc({ level }, lines);
+      },
+    });
+    registry.registerMetric(logLines);
   }
 
   /** Publishes the database's schema version; before the first call there is no such series. */

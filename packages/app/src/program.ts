@@ -43,14 +43,14 @@ export async function run(
   build: (parts: Parts) => Promise<Program>,
 ): Promise<void> {
   const config = configOrExit({ database: about.needsDatabase });
-  const { log, logRequest, flush } = createLogger(config.logLevel, {
+  const { log, logRequest, flush, linesByLevel } = createLogger(config.logLevel, {
     service: about.service,
     version: config.version,
   });
   process.on("exit", flush);
   process.on("uncaughtException", (error) => die(error, "uncaught error"));
 
-  const metrics = new Metrics({ version: config.version, commit: config.commit });
+  const metrics = new Metrics({ version: config.version, commit: config.commit }, linesByLevel);
   const lifecycle = new Lifecycle(config.bootDelay);
   const faults = new FaultDials({
     seed: config.faultSeed,

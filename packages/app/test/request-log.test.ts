@@ -14,6 +14,13 @@ function requestLines(stdout: string): Line[] {
     .filter(({ msg }) => msg === "request");
 }
 
+/** The metric of log lines, by level. */
+async function lineCounts(url: string): Promise<Record<string, number>> {
+  const text = await (await fetch(`${url}/metrics`)).text();
+  const samples = text.matchAll(/^app_log_lines_total\{level="(\w+)"\} (\d+)$/gm);
+  return Object.fromEntries([...samples].map(([, level, value]) => [level, Number(value)]));
+}
+
 /** Starts the service where LOG_LEVEL hides the line that says where it listens. */
 async function startQuietServer(env: Record<string, string>) {
   const port = await freePort();
@@ -85,6 +92,33 @@ describe("the request log", () => {
     expect(stdout.indexOf('"msg":"request"')).toBeLessThan(stdout.indexOf("fault dials turned"));
   });
 
+  it("has as many lines of each level as the metric counts", async () => {
+    const { url, adminUrl, child, finished } = await startServer({ FAULT_ERRORS: "/version=0.25" });
+    for (let n = 0; n < 20; n += 1) await fetch(`${url}/version`);
+    await fetch(`${adminUrl}/faults`, { method: "DELETE" });
+    const counted = await lineCounts(url);
+    child.kill("SIGTERM");
+    const names: Record<number, string> = { 30: "info", 40: "warn" };
+    const lines = (await finished).stdout
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line) as Line);
+    const written = Object.groupBy(
+      // What a shutdown logs comes after the count.
+      lines.slice(
+        0,
+        lines.findIndex(({ msg }) => msg === "shutting down"),
+      ),
+      ({ level }) => names[level] ?? "another",
+    );
+    expect(counted).toMatchObject({ trace: 0, debug: 0, error: 0, fatal: 0 });
+    expect({ info: counted["info"], warn: counted["warn"] }).toEqual({
+      info: written["info"]?.length,
+      warn: written["warn"]?.length,
+    });
+    expect(counted["warn"]).toBe(6);
+  });
+
   it("keeps with LOG_LEVEL=warn the requests that failed, and with error none", async () => {
     const env = { FAULT_ERRORS: "/version=0.5", LOG_LEVEL: "warn" };
     const failing = await startQuietServer(env);
@@ -95,6 +129,7 @@ describe("the request log", () => {
     );
     const silent = await startQuietServer({ ...env, LOG_LEVEL: "error" });
     for (let n = 0; n < 20; n += 1) await fetch(`${silent.url}/version`);
+    expect(Object.values(await lineCounts(silent.url))).toEqual([0, 0, 0, 0, 0, 0]);
     silent.child.kill("SIGTERM");
     expect((await silent.finished).stdout).toBe("");
   });
