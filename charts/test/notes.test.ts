@@ -94,6 +94,7 @@ describe("the notes of a rollout", () => {
     ],
     ["scaled waits", canary({ waitScale: 0.1 }), /rollout\.waitScale is 0\.1/],
     ["a hand-over", canary({ handover: true }), /rollout\.handover is true/],
+    ["a route that is held", { ...canary(), ingress: { ...canary().ingress, held: true } }, /ingress\.held is true/],
     [
       "weights that shift with the autoscaler",
       { mode: "rollout", autoscaling: { enabled: true } },

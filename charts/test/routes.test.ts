@@ -60,6 +60,34 @@ describe("Traefik", () => {
   });
 });
 
+describe("a first release that is held", () => {
+  test.each([
+    ["traefik", {}],
+    ["nginx", {}],
+    ["istio", {}],
+    ["gatewayAPI", { rollout: { gatewayAPI: { parentRefs: [{ name: "public" }] } } }],
+    ["alb", {}],
+  ])(
+    "has no route with router %s, and its Rollout steers none; the pods are those of a promoted one",
+    async (router, values) => {
+      const open = await render(canary(router, values));
+      const held = await render(canary(router, merge(values, { ingress: { held: true } })));
+      for (const kind of ["Ingress", "IngressRoute", "TraefikService", "VirtualService", "HTTPRoute"])
+        expect(held.all(kind), kind).toEqual([]);
+      expect(held.rollout.spec.strategy.canary).not.toHaveProperty("trafficRouting");
+      expect(held.rollout.spec.strategy.canary.steps).toEqual(open.rollout.spec.strategy.canary.steps);
+      expect(held.rollout.spec.template).toEqual(open.rollout.spec.template);
+    },
+  );
+
+  test("has none in mode deployment", async () => {
+    const held = await render(
+      canary("none", { mode: "deployment", ingress: { held: true }, rollout: { canary: { headerRoute: null } } }),
+    );
+    expect(held.all("Ingress")).toEqual([]);
+  });
+});
+
 test("nginx has an Ingress to the stable Service, and the header's value", async () => {
   const rendered = await render(canary("nginx"));
   expect(rendered.get("Ingress").spec.rules[0].http.paths[0].backend.service.name).toBe("myapp-stable");

@@ -6,6 +6,12 @@ const check = { name: "root", request: { path: "/" } };
 
 /** Wrong values, and the beginning of the one problem that each gives. */
 const wrong: [string, Values, RegExp][] = [
+  ["a route that is held and not there", { ingress: { held: true } }, /^ingress\.held: .*no route to hold/],
+  [
+    "a route that is held beside one that is not",
+    { ingress: { enabled: true, held: true, hosts: [{ host: "a.example.com" }] }, service: { type: "LoadBalancer" } },
+    /^ingress\.held: .*LoadBalancer, a route of its own/,
+  ],
   [
     "no tag and no digest",
     { image: { tag: "" } },

@@ -23,10 +23,10 @@
 {{- $services.canaryService | default $services.previewService -}}
 {{- end -}}
 
-{{/* The router that the Rollout steers; empty when it steers none, as during a hand-over. */}}
+{{/* The router that the Rollout steers; empty when it steers none, as during a hand-over or while there is no route. */}}
 {{- define "myapp.weightRouter" -}}
 {{- with .Values.rollout -}}
-{{- if and (eq $.Values.mode "rollout") (eq .strategy "canary") (ne .router "none") (not .handover) }}{{ .router }}{{ end -}}
+{{- if and (eq $.Values.mode "rollout") (eq .strategy "canary") (ne .router "none") (not .handover) (not $.Values.ingress.held) }}{{ .router }}{{ end -}}
 {{- end -}}
 {{- end -}}
 

@@ -1,5 +1,10 @@
 {{/* Where requests from outside lead, and how they are split between the versions. */}}
 
+{{/* Not empty when there are routes: a first release that is held has none until a person promotes it. */}}
+{{- define "myapp.hasRoutes" -}}
+{{- with .Values.ingress }}{{ if and .enabled (not .held) }}yes{{ end }}{{ end -}}
+{{- end -}}
+
 {{/*
 What the Service selects: pods of the verified version. Without a router the share of the pods is the weight, and where
 stable shrinks there would be no verified pod left: then it is both versions.

@@ -202,6 +202,11 @@ ingress.hosts: is empty, so the Ingress would route nothing; set ingress.hosts[0
 ingress.hosts[{{ $index }}].host: is empty, so it would take the requests of every host; name the host
 {{- end }}
 {{- end }}
+{{- else if .held }}
+ingress.held: is true, but ingress.enabled is false, so there is no route to hold; set ingress.enabled=true, or leave it out
+{{- end }}
+{{- if and .held (ne $.Values.service.type "ClusterIP") }}
+ingress.held: is true, but service.type is {{ $.Values.service.type }}, a route of its own that leads to the pods as soon as they are ready; set it to ClusterIP
 {{- end }}
 {{- end }}
 {{- if and .Values.service.nodePort (eq .Values.service.type "ClusterIP") }}

@@ -54,6 +54,9 @@
 {{- if and .Values.metrics.annotations .Values.metrics.serviceMonitor.enabled }}
 {{- $warnings = append $warnings "metrics.annotations and metrics.serviceMonitor.enabled are both true: a Prometheus that reads both counts every pod twice." }}
 {{- end }}
+{{- if .Values.ingress.held }}
+{{- $warnings = append $warnings "ingress.held is true: no route leads to this release. pnpm ctl promote verifies it and makes the routes; pnpm ctl abort removes it." }}
+{{- end }}
 {{- with $warnings }}
 
 Warnings:
