@@ -1,6 +1,7 @@
 /**
- * Measures the figures of docs/benchmarks.md, each beside a baseline of the same run, in a lab of its own.
- * `--only NAME` measures one and prints it; COLD=1 measures the demo from a fresh clone with empty caches too.
+ * Measures the figures of docs/benchmarks.md, each beside a baseline of the same run, in a lab of its own, and writes
+ * the sections of what it measured. `--only NAME` measures one. COLD=1 measures the demo from a fresh clone with empty
+ * caches too, LONG=1 what takes half an hour each.
  */
 import { createHash } from "node:crypto";
 import { mkdirSync, writeFileSync } from "node:fs";
@@ -12,7 +13,7 @@ import { cliStart } from "./bench/cli-start.ts";
 import { coldDemo, warmDemo } from "./bench/demo.ts";
 import type { Bench } from "./bench/figure.ts";
 import { labUp } from "./bench/lab-up.ts";
-import { readMachine, renderRun, type Run, writePage } from "./bench/page.ts";
+import { readLoad, readMachine, renderRun, type Run, writePage } from "./bench/page.ts";
 import { restore } from "./bench/restore.ts";
 import { must } from "./run.ts";
 import { root } from "./world.ts";
@@ -21,7 +22,7 @@ const figures = [cliStart, chartRendering, appThroughput, labUp, restore, warmDe
 
 const only = readOnly();
 const chosen = figures.filter((figure) =>
-  only === undefined ? figure !== coldDemo || process.env["COLD"] === "1" : figure.name === only,
+  only === undefined ? figure.onlyWith === undefined || process.env[figure.onlyWith] === "1" : figure.name === only,
 );
 
 // A lab of its own: it is taken down and up, which must not happen to the one that somebody works with.
@@ -40,12 +41,11 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
 
 const run = await measureAll();
 mkdirSync(path.join(root, "artifacts"), { recursive: true });
-const isWhole = only === undefined && !interrupted;
-const file = path.join(root, "artifacts", isWhole ? "bench.json" : "bench-partial.json");
+const file = path.join(root, `artifacts/bench${only === undefined ? "" : `-${only}`}.json`);
 writeFileSync(file, `${JSON.stringify(run, undefined, 2)}\n`);
 process.stdout.write(`${renderRun(run)}\n`);
-if (isWhole && run.failures.length === 0) writePage(path.join(root, "docs/benchmarks.md"), run);
-else process.stderr.write("bench: docs/benchmarks.md is left as it was: it holds whole runs only\n");
+const names = figures.map(({ name }) => name);
+writePage(path.join(root, "docs/benchmarks.md"), run, names);
 process.stderr.write(`bench: all values are in ${path.relative(process.cwd(), file)}\n`);
 if (interrupted) process.exitCode = 130;
 else if (run.failures.length > 0) process.exitCode = 1;
@@ -65,12 +65,13 @@ function readOnly(): string | undefined {
 
 async function measureAll(): Promise<Run> {
   const run: Run = {
-    schemaVersion: 1,
+    schemaVersion: 2,
     date: new Date().toISOString().slice(0, 10),
-    commit: (await must("git", ["rev-parse", "--short", "HEAD"], { cwd: root })).stdout.trim(),
-    command: only === undefined ? `make bench${process.env["COLD"] === "1" ? " COLD=1" : ""}` : `bench --only ${only}`,
+    // No tag is taken for its name.
+    commit: (await must("git", ["describe", "--always", "--dirty", "--exclude=*"], { cwd: root })).stdout.trim(),
+    command: only === undefined ? ["make bench", ...asked()].join(" ") : `bench --only ${only}`,
     machine: readMachine(),
-    rows: [],
+    measured: [],
     failures: [],
   };
   const tools = (await must(process.execPath, ["packages/lab/src/main.ts", "tools", "kubectl", "helm"], { cwd: root }))
@@ -83,7 +84,8 @@ async function measureAll(): Promise<Run> {
       const bench: Bench = { env, note: noting(figure.seconds, later) };
       bench.note(`${figure.name}: starting (${index + 1} of ${chosen.length})`);
       try {
-        run.rows.push(...(await figure.measure(bench)));
+        const loadBefore = readLoad();
+        run.measured.push({ figure: figure.name, loadBefore, rows: await figure.measure(bench) });
       } catch (error) {
         run.failures.push({ figure: figure.name, error: (error as Error).message });
         bench.note(`${figure.name}: not measured: ${(error as Error).message}`);
@@ -93,6 +95,11 @@ async function measureAll(): Promise<Run> {
     await must(process.execPath, ["packages/lab/src/main.ts", "down"], { cwd: root });
   }
   return run;
+}
+
+/** What the command line of a whole run asked for beside the rest. */
+function asked(): string[] {
+  return ["COLD", "LONG"].filter((name) => process.env[name] === "1").map((name) => `${name}=1`);
 }
 
 /** Lines with the time since the start and an estimate of the whole. */

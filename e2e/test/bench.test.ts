@@ -3,28 +3,37 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { describe, expect, test } from "vitest";
 import { median, pairedRatio } from "../src/bench/measure.ts";
-import { renderRun, type Run, writePage } from "../src/bench/page.ts";
+import type { Row } from "../src/bench/figure.ts";
+import { type Measured, renderRun, type Run, writePage } from "../src/bench/page.ts";
 import { must, run as runProgram } from "../src/run.ts";
 import { root } from "../src/world.ts";
 
 const run: Run = {
-  schemaVersion: 1,
+  schemaVersion: 2,
   date: "2026-01-02",
   commit: "abc1234",
   command: "make bench",
-  machine: { cores: 2, processor: "X", memoryGiB: 8, kernel: "6.1", node: "v24.0.0", loadBefore: 0.1 },
-  rows: [
-    {
-      what: "start",
-      subject: { command: "ctl --help", unit: "s", values: [0.2, 0.1, 0.4] },
-      baseline: { command: "kubectl version", unit: "s", values: [0.1, 0.1, 0.1] },
-      ratio: pairedRatio([0.2, 0.1, 0.4], [0.1, 0.1, 0.1], "times the baseline"),
-      goal: { text: "at most 1", isMet: false },
-      note: "parts",
-    },
-  ],
+  machine: { cores: 2, processor: "X", memoryGiB: 8, kernel: "6.1", node: "v24.0.0" },
+  measured: [measured("start", 0.2), measured("stop", 0.4)],
   failures: [],
 };
+
+function measured(figure: string, seconds: number): Measured {
+  return {
+    figure,
+    loadBefore: 0.1,
+    rows: [
+      {
+        what: `time to ${figure}`,
+        subject: { command: "ctl --help", unit: "s", values: [seconds, seconds / 2, seconds * 2] },
+        baseline: { command: "kubectl version", unit: "s", values: [0.1, 0.1, 0.1] },
+        ratio: pairedRatio([seconds, seconds / 2, seconds * 2], [0.1, 0.1, 0.1], "times the baseline"),
+        goal: { text: "at most 1", isMet: false },
+        note: "parts",
+      },
+    ],
+  };
+}
 
 describe("the figures", () => {
   test("are medians, and ratios of medians with the span of the pairs", () => {
@@ -42,25 +51,70 @@ describe("the figures", () => {
 
   test("stand in the page with their baseline, their goal and whether it is met", () => {
     expect(renderRun(run)).toContain(
-      "| start | `ctl --help`: 0.2 s | `kubectl version`: 0.1 s | 2 times the baseline (1 to 4) | at most 1 | **no** |",
+      "| time to start | `ctl --help`: 0.2 s | `kubectl version`: 0.1 s | 2 times the baseline (1 to 4) | at most 1 | **no** |",
     );
-    expect(renderRun(run)).toContain("- start: parts.");
+    expect(renderRun(run)).toContain("- time to start: parts.");
     expect(renderRun({ ...run, failures: [{ figure: "demo", error: "no" }] })).toContain(
-      "Not measured in this run: demo.",
+      "Not measured in this run: demo: no",
     );
   });
 
-  test("replace the last run's and leave the text around them alone; a page without markers is refused", () => {
+  test("say so when a measurement was ended before its time", () => {
+    const rows: Row[] = [
+      {
+        what: "bad requests",
+        subject: { command: "the defaults", unit: "requests", values: [20] },
+        baseline: { command: "preset X", unit: "requests", values: [6000], isAtLeast: true },
+        ratio: { median: 300, min: 300, max: 300, reads: "times fewer than the baseline", isAtLeast: true },
+      },
+    ];
+    expect(renderRun({ ...run, measured: [{ figure: "x", loadBefore: 0, rows }] })).toContain(
+      "| the defaults: 20 requests | preset X: more than 6000 requests | more than 300 times fewer than the baseline |",
+    );
+  });
+});
+
+describe("the page", () => {
+  const order = ["start", "stop", "other"];
+
+  function copyOfPage(): string {
     const file = path.join(mkdtempSync(path.join(tmpdir(), "bench-page-")), "page.md");
     writeFileSync(file, readFileSync(path.join(root, "docs/benchmarks.md")));
-    writePage(file, run);
+    return file;
+  }
+
+  test("holds each figure with the run that it comes from, and the text around them stays", () => {
+    const file = copyOfPage();
+    writePage(file, run, order);
     const once = readFileSync(file, "utf8");
     expect(once).toContain("# Benchmarks");
     expect(once).toContain("## Running it");
-    writePage(file, run);
+    expect(once).toContain("### start\n\n`make bench`, 2026-01-02, commit abc1234: 2 cores (X), 8 GiB");
+    writePage(file, run, order);
     expect(readFileSync(file, "utf8")).toBe(once);
+  });
+
+  test("takes in one figure of another run and keeps the others, in their order", () => {
+    const file = copyOfPage();
+    writePage(file, run, order);
+    const later = { ...run, date: "2026-02-03", command: "bench --only start", measured: [measured("start", 0.7)] };
+    writePage(file, later, order);
+    const page = readFileSync(file, "utf8");
+    expect(page).toContain("`bench --only start`, 2026-02-03");
+    expect(page).toContain("`ctl --help`: 0.7 s");
+    expect(page).not.toContain("`ctl --help`: 0.2 s");
+    expect(page).toContain("### stop\n\n`make bench`, 2026-01-02");
+    expect(page.indexOf("### start")).toBeLessThan(page.indexOf("### stop"));
+    expect(page.match(/^### /gm)).toHaveLength(2);
+  });
+
+  test("drops figures that are no more, and is refused without its markers", () => {
+    const file = copyOfPage();
+    writePage(file, run, order);
+    writePage(file, { ...run, measured: [] }, ["stop"]);
+    expect(readFileSync(file, "utf8")).not.toContain("### start");
     writeFileSync(file, "nothing");
-    expect(() => writePage(file, run)).toThrow(/markers/);
+    expect(() => writePage(file, run, order)).toThrow(/markers/);
   });
 });
 

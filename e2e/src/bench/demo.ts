@@ -27,6 +27,7 @@ export const warmDemo: Figure = {
 export const coldDemo: Figure = {
   name: "demo-cold",
   seconds: coldGoalSeconds,
+  onlyWith: "COLD",
   async measure(bench) {
     const folder = await mkdtemp(path.join(tmpdir(), "safe-deploy-cold-"));
     const clone = path.join(folder, "clone");

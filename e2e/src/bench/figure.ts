@@ -4,6 +4,8 @@ export interface Figure {
   name: string;
   /** Seconds that it takes about, for the estimate of the whole. */
   seconds: number;
+  /** The environment variable that, set to 1, takes it into a whole run. Without one it always is. */
+  onlyWith?: "COLD" | "LONG";
   measure: (bench: Bench) => Promise<Row[]>;
 }
 
@@ -28,8 +30,10 @@ export interface Row {
 
 export interface Series {
   command: string;
-  unit: "s" | "requests/s";
+  unit: "s" | "requests/s" | "requests" | "rollouts" | "bytes";
   values: number[];
+  /** It was ended before its time; the true values are larger. */
+  isAtLeast?: boolean;
 }
 
 export interface Ratio {
@@ -38,5 +42,12 @@ export interface Ratio {
   /** Of the pairs. */
   min: number;
   max: number;
-  reads: "times the baseline" | "times faster than the baseline" | "of the goal";
+  reads:
+    | "times the baseline"
+    | "times faster than the baseline"
+    | "times fewer than the baseline"
+    | "of the goal"
+    | "of the limit";
+  /** The baseline was ended before its time; the true ratio is larger. */
+  isAtLeast?: boolean;
 }
