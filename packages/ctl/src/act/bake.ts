@@ -18,7 +18,7 @@ export async function bake(
   facts: ReleaseFacts,
   o: { seconds: number; signal: AbortSignal },
 ): Promise<Failure | undefined> {
-  context.timeline.add(`watching it for ${o.seconds} s more`);
+  context.timeline.add({ kind: "verify", what: `watching it for ${o.seconds} s more` });
   const deadline = Date.now() + o.seconds * 1000;
   let before: ReadonlyMap<string, number> | undefined;
   for await (const seen of followWorkload(context.kube, facts, { deadline, signal: o.signal })) {

@@ -48,7 +48,7 @@ const settleMs = 3_000;
  */
 export async function changeMode(context: Context, intent: ModeIntent): Promise<OperationReport> {
   const deadline = Date.now() + intent.timeoutSeconds * 1000;
-  const lock = await lockRelease(context.kube, context.release, (line) => context.timeline.add(line));
+  const lock = await lockRelease(context.kube, context.release, (what) => context.timeline.add({ kind: "note", what }));
   const signal = AbortSignal.any([context.signal, lock.lost]);
   try {
     const wanted = { kind: "mode", fingerprint: shortHash({ mode: intent.mode }) } as const;
@@ -57,7 +57,7 @@ export async function changeMode(context: Context, intent: ModeIntent): Promise<
 
     const before = await observeRelease(context.kube, context.release);
     if (await clearPending(context.kube, before.helm[0]))
-      context.timeline.add("ended the Helm operation that was left pending");
+      context.timeline.add({ kind: "note", what: "ended the Helm operation that was left pending" });
     const state = await observeRelease(context.kube, context.release);
     const { newest, facts } = requireRelease(state);
     const steps = modeSteps(newest, intent.mode, left !== undefined);
@@ -110,7 +110,7 @@ async function walk(
 ): Promise<Failure | undefined> {
   const kind = intent.mode === "rollout" ? "Rollout" : "Deployment";
   if (o.steps.includes("begin")) {
-    context.timeline.add(`helm upgrade: a ${kind} beside what serves`);
+    context.timeline.add({ kind: "change", mark: `${kind} added`, what: `helm upgrade: a ${kind} beside what serves` });
     // Its hooks would judge a release that does not serve alone.
     const failure = await upgrade(context, intent, { ...o, handover: true });
     if (failure !== undefined) return failure;
@@ -120,7 +120,11 @@ async function walk(
     await takeOverReplicas(context, facts);
     const failure = await untilBeside(context, facts, o);
     if (failure !== undefined) return failure;
-    context.timeline.add(`the ${kind} serves beside what served; helm upgrade: the latter goes`);
+    context.timeline.add({
+      kind: "change",
+      mark: "hand-over",
+      what: `the ${kind} serves beside what served; helm upgrade: the latter goes`,
+    });
     const completed = await upgrade(context, intent, { ...o, handover: false });
     if (completed !== undefined) return completed;
   }
@@ -169,7 +173,7 @@ async function takeOverReplicas(context: Context, facts: ReleaseFacts): Promise<
   if (to === undefined || (to.spec.replicas ?? 1) >= wanted) return;
   const resource = kind === "Rollout" ? resources.Rollout : resources.Deployment;
   await context.kube.patch<KubeObject>(resource, name, { spec: { replicas: wanted } });
-  context.timeline.add(`${wanted} pods for the ${kind}, as many as serve now`);
+  context.timeline.add({ kind: "pods", what: `${wanted} pods for the ${kind}, as many as serve now` });
 }
 
 async function untilBeside(context: Context, facts: ReleaseFacts, o: StepOptions): Promise<Failure | undefined> {
@@ -205,7 +209,7 @@ async function verifyMode(context: Context, before: ReleaseFacts, o: StepOptions
   const state = await observeRelease(context.kube, context.release);
   const { newest } = requireRelease(state);
   if (state.live?.entry?.verdict === "pass" && state.live.entry.helmRevision === newest.version) return undefined;
-  context.timeline.add("verifying it in its new mode");
+  context.timeline.add({ kind: "verify", what: "verifying it in its new mode" });
   const run = await runHook(context.kube, newest, "verify", {
     signal: o.signal,
     deadline: o.deadline,

@@ -57,17 +57,21 @@ export interface Prepared {
 /** Deploys, decides whether the release is good, and puts back what was there when it is not. */
 export async function deploy(context: Context, intent: DeployIntent): Promise<OperationReport> {
   let deadline = Date.now() + intent.timeoutSeconds * 1000;
-  const lock = await lockRelease(context.kube, context.release, (line) => context.timeline.add(line));
+  const lock = await lockRelease(context.kube, context.release, (what) => context.timeline.add({ kind: "note", what }));
   const signal = AbortSignal.any([context.signal, lock.lost]);
   try {
     const wanted = { kind: "deploy", fingerprint: fingerprintOf(intent) } as const;
     const left = resumption(lock.left, wanted).continue;
     if (left?.restore !== undefined) return await finishRestore(context, lock, left, { deadline, signal });
-    if (left !== undefined) context.timeline.add(`going on with the deploy that was interrupted at ${left.startedAt}`);
+    if (left !== undefined)
+      context.timeline.add({
+        kind: "note",
+        what: `going on with the deploy that was interrupted at ${left.startedAt}`,
+      });
 
     const before = await observeRelease(context.kube, context.release);
     if (await clearPending(context.kube, before.helm[0]))
-      context.timeline.add("ended the Helm operation that was left pending");
+      context.timeline.add({ kind: "note", what: "ended the Helm operation that was left pending" });
     const prepared = await prepareDeploy(context, intent);
     refuseFindings(context, prepared.findings);
     if (intent.addPlanned) deadline += plannedSecondsOf(prepared.objects) * 1000;
@@ -83,7 +87,11 @@ export async function deploy(context: Context, intent: DeployIntent): Promise<Op
     };
     await lock.record(operation);
 
-    const since = context.timeline.add(`helm upgrade to ${prepared.facts.image}`);
+    const since = context.timeline.add({
+      kind: "change",
+      mark: "deploy",
+      what: `helm upgrade to ${prepared.facts.image}`,
+    });
     const applied = await apply(context, prepared, operation, { deadline, signal });
     if (applied.outcome === "interrupted") throw interrupted(context, intent, lock);
     const ended =
@@ -176,12 +184,15 @@ export function backTo(state: ReleaseState): LedgerEntry | "remove" | undefined 
 /** @throws CtlError CTL_E_PREFLIGHT with every finding that refuses. */
 export function refuseFindings(context: Context, findings: Finding[]): void {
   for (const finding of findings.filter(({ status }) => status === "unknown")) {
-    context.timeline.add(`preflight could not tell: ${finding.check}: ${finding.what}`);
+    context.timeline.add({ kind: "note", what: `preflight could not tell: ${finding.check}: ${finding.what}` });
   }
   const refusals = findings.filter(({ status }) => status === "refused");
   if (refusals.length === 0) {
     if (findings.length > 0)
-      context.timeline.add(`preflight: ${findings.filter(({ status }) => status === "ok").length} checks passed`);
+      context.timeline.add({
+        kind: "note",
+        what: `preflight: ${findings.filter(({ status }) => status === "ok").length} checks passed`,
+      });
     return;
   }
   const code = refusals.every(({ check }) => check === "rights") ? "CTL_E_FORBIDDEN" : "CTL_E_PREFLIGHT";
@@ -304,7 +315,7 @@ async function verifiedReport(context: Context, facts: ReleaseFacts): Promise<Op
       next: `ctl status ${context.address}`,
     };
   }
-  context.timeline.add(`verified: ${entry.why}`);
+  context.timeline.add({ kind: "verify", outcome: "good", mark: "verified", what: `verified: ${entry.why}` });
   return {
     ...reportBase(context, "deploy"),
     result: "verified",

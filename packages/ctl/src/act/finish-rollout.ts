@@ -49,7 +49,7 @@ export async function finishRollout(
 
   const first = await verifiedReport(context, kind);
   if (first !== undefined) return { outcome: "ended", report: first };
-  context.timeline.add("verifying what was promoted");
+  context.timeline.add({ kind: "verify", what: "verifying what was promoted" });
   const { newest } = requireRelease(await observeRelease(context.kube, context.release));
   const run = await runHook(context.kube, newest, "verify", { ...o, say: (line) => context.progress.waiting(line) });
   const verified = run.succeeded ? await verifiedReport(context, kind) : undefined;
@@ -72,7 +72,7 @@ async function verifiedReport(context: Context, kind: OperationReport["kind"]): 
   const state = await observeRelease(context.kube, context.release);
   const entry = state.live?.entry;
   if (entry?.verdict !== "pass") return undefined;
-  context.timeline.add(`verified: ${entry.why}`);
+  context.timeline.add({ kind: "verify", outcome: "good", mark: "verified", what: `verified: ${entry.why}` });
   return {
     ...reportBase(context, kind),
     result: "verified",
@@ -95,7 +95,11 @@ function waitingReport(
     summary: string,
     next: string,
   ) => {
-    context.timeline.add(summary);
+    context.timeline.add(
+      followed.outcome === "deadline"
+        ? { kind: "note", what: summary }
+        : { kind: "decision", mark: "waits", what: summary },
+    );
     return { ...reportBase(context, kind), result, exit, code, summary, next };
   };
   switch (followed.outcome) {

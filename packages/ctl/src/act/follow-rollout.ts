@@ -55,7 +55,7 @@ export async function followRollout(
         continue;
       }
       const state = rolloutState({ ...seen.workload, rollout, analysisRuns: seen.analysisRuns });
-      for (const line of rolloutChanges(last?.state, state)) context.timeline.add(line);
+      for (const change of rolloutChanges(last?.state, state)) context.timeline.add(change);
       last = { seen, state };
       context.journal.look(seen);
       context.progress.pods(podsInOrder(seen.workload).map(podLine));

@@ -91,8 +91,13 @@ async function rollBackAndVerify(
 ): Promise<HookRun> {
   const before = await observeRelease(context.kube, context.release);
   const { newest, facts } = requireRelease(before);
-  if (await clearPending(context.kube, newest)) context.timeline.add("ended the Helm operation that was left pending");
-  context.timeline.add(`helm rollback to revision ${target.helmRevision} (${target.image}), and its verification`);
+  if (await clearPending(context.kube, newest))
+    context.timeline.add({ kind: "note", what: "ended the Helm operation that was left pending" });
+  context.timeline.add({
+    kind: "restore",
+    mark: "take back",
+    what: `helm rollback to revision ${target.helmRevision} (${target.image}), and its verification`,
+  });
   const replaced = templateHash(workloadOf(before.workload));
   const release = { revision: newest.version + 1, deadline: o.deadline };
   const inVain = new AbortController();
@@ -211,7 +216,7 @@ export async function refuseMovedTag(context: Context, target: LedgerEntry): Pro
 /** Removes a release that never served: the release itself, and what Helm leaves behind of hooks and kept objects. */
 export async function removeRelease(context: Context, o: RestoreOptions): Promise<void> {
   await stopHooks(context.kube, context.release);
-  context.timeline.add("helm uninstall (nothing was there before)");
+  context.timeline.add({ kind: "restore", mark: "take back", what: "helm uninstall (nothing was there before)" });
   const result = await context.helm.uninstall({ timeoutSeconds: secondsUntil(o.deadline), operation: o.operation })
     .result;
   if (result.code !== 0) {

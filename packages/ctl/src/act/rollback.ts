@@ -23,7 +23,7 @@ export interface RollbackIntent {
 /** Goes back to a verified release, marks what is left as bad, and verifies the result. */
 export async function rollback(context: Context, intent: RollbackIntent): Promise<OperationReport> {
   const deadline = Date.now() + intent.timeoutSeconds * 1000;
-  const lock = await lockRelease(context.kube, context.release, (line) => context.timeline.add(line));
+  const lock = await lockRelease(context.kube, context.release, (what) => context.timeline.add({ kind: "note", what }));
   const signal = AbortSignal.any([context.signal, lock.lost]);
   try {
     const wanted = { kind: "rollback", fingerprint: shortHash({ to: intent.to }) } as const;
@@ -42,7 +42,12 @@ export async function rollback(context: Context, intent: RollbackIntent): Promis
       deadline,
       signal,
     });
-    const at = context.timeline.add(`restored and verified: ${target.image}`);
+    const at = context.timeline.add({
+      kind: "restore",
+      outcome: "good",
+      mark: "restored",
+      what: `restored and verified: ${target.image}`,
+    });
     await lock.finish();
     return {
       ...reportBase(context, "rollback"),
@@ -119,7 +124,10 @@ function begin(
 ): { target: LedgerEntry; operation: Operation } {
   requireRelease(state);
   const target = chooseTarget(state, intent.to, context.address);
-  context.timeline.add(`going back to revision ${target.helmRevision}, verified ${target.at}: ${target.image}`);
+  context.timeline.add({
+    kind: "decision",
+    what: `going back to revision ${target.helmRevision}, verified ${target.at}: ${target.image}`,
+  });
   return {
     target,
     operation: {
@@ -134,7 +142,7 @@ function begin(
 }
 
 function resume(context: Context, state: ReleaseState, left: Operation): { target: LedgerEntry; operation: Operation } {
-  context.timeline.add(`going on with the rollback that was interrupted at ${left.startedAt}`);
+  context.timeline.add({ kind: "note", what: `going on with the rollback that was interrupted at ${left.startedAt}` });
   const target = state.ledger.find(({ number }) => number === left.backTo);
   if (target === undefined) throw new CtlError("CTL_E_NO_TARGET", `ledger entry ${left.backTo ?? "?"} is gone`);
   return { target, operation: left };

@@ -28,7 +28,7 @@ export async function sendTrafficBack(context: Context, facts: ReleaseFacts): Pr
   if (found === undefined || !found.state.isObserved) return;
   if (!planRollback(found.state, true).some((step) => step.do === "abort")) return;
   await patchRollout(context.kube, facts.workload.name, { status: { abort: true } });
-  context.timeline.add("aborted: the stable pods take all traffic");
+  context.timeline.add({ kind: "decision", mark: "aborted", what: "aborted: the stable pods take all traffic" });
 }
 
 /**
@@ -41,7 +41,7 @@ export async function retryAborted(context: Context, facts: ReleaseFacts, before
   const isSame = before !== undefined && templateHash(rollout) === before;
   if (!isSame || !state.isObserved || state.abort === undefined || state.isPromoted) return;
   await patchRollout(context.kube, facts.workload.name, { status: { abort: false } });
-  context.timeline.add("the same release was aborted before: beginning it again");
+  context.timeline.add({ kind: "change", what: "the same release was aborted before: beginning it again" });
 }
 
 /**
@@ -61,7 +61,7 @@ export async function promoteVerified(context: Context, facts: ReleaseFacts, o: 
       return;
     }
     await patchRollout(context.kube, facts.workload.name, { status: { promoteFull: true }, ...unpause });
-    context.timeline.add("promoted in full: it was verified before");
+    context.timeline.add({ kind: "decision", what: "promoted in full: it was verified before" });
     return;
   }
   o.signal.throwIfAborted();

@@ -50,7 +50,7 @@ export async function steerRollout(context: Context, intent: SteerIntent): Promi
   if (kind === "abort" || kind === "pause") return await stop(context, intent.command, kind, { deadline });
 
   const since = await give(context, intent.command);
-  const lock = await lockRelease(context.kube, context.release, (line) => context.timeline.add(line));
+  const lock = await lockRelease(context.kube, context.release, (what) => context.timeline.add({ kind: "note", what }));
   const plannedMs = intent.addPlanned ? (await planned(context)) * 1000 : 0;
   const o = { deadline: deadline + plannedMs, signal: AbortSignal.any([context.signal, lock.lost]) };
   try {
@@ -89,7 +89,11 @@ async function planned(context: Context): Promise<number> {
 async function give(context: Context, command: RolloutCommand): Promise<number> {
   const { facts } = requireRelease(await observeRelease(context.kube, context.release));
   const decision = await commandRollout(context.kube, facts, command, context.address);
-  return context.timeline.add(decision.do === "patch" ? `${kinds[command]} asked for` : decision.why);
+  return context.timeline.add(
+    decision.do === "patch"
+      ? { kind: "person", what: `${kinds[command]} asked for` }
+      : { kind: "note", what: decision.why },
+  );
 }
 
 async function stop(
@@ -106,7 +110,7 @@ async function stop(
     context.journal.look(seen);
     if (rollout === undefined) throw new CtlError("CTL_E_NO_ROLLOUT", `Rollout ${facts.workload.name} was deleted`);
     const state = rolloutState({ ...seen.workload, rollout, analysisRuns: seen.analysisRuns });
-    for (const line of rolloutChanges(last ?? state, state)) context.timeline.add(line);
+    for (const change of rolloutChanges(last ?? state, state)) context.timeline.add(change);
     last = state;
     if (kind === "pause") {
       if (!state.isObserved) continue;

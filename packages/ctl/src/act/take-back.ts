@@ -40,7 +40,8 @@ export async function takeBack(
   o: TakeBackOptions,
 ): Promise<OperationReport> {
   const why = `${failed.fault.kind}: ${failed.fault.subject}: ${failed.fault.message}`;
-  context.timeline.add(`failed: ${why}`);
+  if (!isTold(context, failed.fault))
+    context.timeline.add({ kind: "decision", outcome: "bad", mark: "failed", what: `failed: ${why}` });
   const isWanted = o.wanted && operation.backTo !== null;
   if (isWanted) await sendTrafficBack(context, o.facts);
   const log = await faultLog(context, failed.fault);
@@ -67,6 +68,11 @@ export async function takeBack(
   return { ...report, ...failure };
 }
 
+/** The controller's abort and ctl's word for it are one event. */
+function isTold({ timeline }: Context, fault: Fault): boolean {
+  return fault.kind === "RolloutAborted" && timeline.entries.some(({ mark }) => mark === "aborted");
+}
+
 /** Does what an operation has decided on; again, where it was interrupted in it. */
 export async function finishRestore(
   context: Context,
@@ -82,7 +88,7 @@ export async function finishRestore(
   try {
     if (restore.targetNumber === 0) {
       await removeRelease(context, options);
-      const at = context.timeline.add("removed");
+      const at = context.timeline.add({ kind: "restore", outcome: "good", mark: "removed", what: "removed" });
       await lock.finish();
       return {
         ...base(),
@@ -99,7 +105,12 @@ export async function finishRestore(
       throw new CtlError("CTL_E_RESTORE_FAILED", `ledger entry ${restore.targetNumber} is gone`);
     await refuseMovedTag(context, target);
     const live = await restoreTo(context, target, options);
-    const at = context.timeline.add(`restored and verified: ${target.image}`);
+    const at = context.timeline.add({
+      kind: "restore",
+      outcome: "good",
+      mark: "restored",
+      what: `restored and verified: ${target.image}`,
+    });
     await lock.finish();
     return {
       ...base(),
@@ -112,7 +123,12 @@ export async function finishRestore(
     };
   } catch (error) {
     if (!(error instanceof CtlError || error instanceof KubeError) || o.signal.aborted) throw error;
-    context.timeline.add(`not restored: ${error.message}`);
+    context.timeline.add({
+      kind: "restore",
+      outcome: "bad",
+      mark: "not restored",
+      what: `not restored: ${error.message}`,
+    });
     return {
       ...base(),
       result: "restoreFailed",

@@ -54,7 +54,7 @@ async function watchRollout(connection: Connection, facts: ReleaseFacts, options
         screen.show(lines);
         seen.wakeAt(seen.now + redrawMs);
       } else {
-        for (const line of rolloutChanges(last, state)) process.stderr.write(`${line}\n`);
+        for (const { what } of rolloutChanges(last, state)) process.stderr.write(`${what}\n`);
       }
       last = state;
     }

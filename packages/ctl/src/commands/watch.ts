@@ -100,7 +100,7 @@ async function* livePages(
       });
     journal.look(seen);
     const state = rolloutState({ ...seen.workload, rollout, analysisRuns: seen.analysisRuns });
-    for (const line of rolloutChanges(last, state)) timeline.add(line);
+    for (const change of rolloutChanges(last, state)) timeline.add(change);
     last = state;
     const verdict = rolloutVerdict(state, seen.now);
     const ending =

@@ -305,50 +305,17 @@ function stepText(step: CanaryStep): string {
   return stepWords(step);
 }
 
-/** What an entry of ctl's own timeline is about, by its first words. */
-const entryRules: [
-  pattern: RegExp,
-  entry: Pick<PageEntry, "kind" | "outcome"> & { mark?: string | ((match: RegExpExecArray) => string) },
-][] = [
-  [/^helm upgrade/, { kind: "change", mark: "deploy" }],
-  [/^helm rollback/, { kind: "restore", mark: "take back" }],
-  [/^going back to revision/, { kind: "decision" }],
-  [/^step \d+ of \d+/, { kind: "step" }],
-  [/^(\d+) % of the (requests|pods)/, { kind: "step", mark: ([, weight]) => `${weight} %` }],
-  [/^the active Service leads to the (new|pods before)/, { kind: "step", mark: "switched" }],
-  [/^\w+ analysis .*: (Failed|Error)\b/, { kind: "analysis", outcome: "bad" }],
-  [/^\w+ analysis .*: Successful\b/, { kind: "analysis", outcome: "good" }],
-  [/^\w+ analysis /, { kind: "analysis" }],
-  [/^aborted: the stable pods/, { kind: "decision", mark: "aborted" }],
-  [/^aborted: /, { kind: "decision", outcome: "bad", mark: "aborted" }],
-  [/^promoted$/, { kind: "decision", outcome: "good", mark: "promoted" }],
-  [/^promoted in full/, { kind: "decision" }],
-  [/^failed: /, { kind: "decision", outcome: "bad", mark: "failed" }],
-  [/^restored and verified/, { kind: "restore", outcome: "good", mark: "restored" }],
-  [/^removed$/, { kind: "restore", outcome: "good", mark: "removed" }],
-  [/^not restored/, { kind: "restore", outcome: "bad", mark: "not restored" }],
-  [/^verified/, { kind: "verify", outcome: "good", mark: "verified" }],
-  [/^verifying/, { kind: "verify" }],
-  [/^(paused: |inconclusive)/, { kind: "decision", mark: "waits" }],
-  [/ asked for$/, { kind: "person" }],
-];
-
 /** Two marks closer than this cover each other, in milliseconds. */
 const markGapMs = 2_000;
 
 function timelineOf({ timeline, traffic, journal }: PageInput): PageEntry[] {
-  // The controller's abort and ctl's word for it are one event.
-  const isAborted = timeline.some(({ what }) => what.startsWith("aborted: "));
-  const told = timeline.filter(({ what }) => !(isAborted && what.startsWith("failed: RolloutAborted")));
-  const entries = told.map((entry): PageEntry => {
-    for (const [pattern, { mark, ...rest }] of entryRules) {
-      const match = pattern.exec(entry.what);
-      if (match === null) continue;
-      const text = typeof mark === "function" ? mark(match) : mark;
-      return { at: entry.at, text: readable(entry.what), ...rest, ...(text === undefined ? {} : { mark: text }) };
-    }
-    return { at: entry.at, kind: "note", text: readable(entry.what) };
-  });
+  const entries = timeline.map(({ at, kind, what, outcome, mark }): PageEntry => ({
+    at,
+    kind,
+    text: readable(what),
+    ...(outcome === undefined ? {} : { outcome }),
+    ...(mark === undefined ? {} : { mark }),
+  }));
   if (traffic !== undefined && "why" in traffic && journal.templates.size > 0) {
     entries.push({
       at: timeline.at(-1)?.at ?? time(0),

@@ -1,10 +1,11 @@
+import type { Happening } from "../domain/happening.ts";
+
 /** One thing that happened, in the order it happened. */
-export interface TimelineEntry {
+export interface TimelineEntry extends Happening {
   /** RFC 3339. */
   at: string;
   /** Seconds since the operation started. */
   seconds: number;
-  what: string;
 }
 
 /** Collects what happened during one operation. */
@@ -18,9 +19,9 @@ export class Timeline {
   }
 
   /** @returns the moment, in milliseconds since the epoch. */
-  add(what: string): number {
+  add(happening: Happening): number {
     const now = Date.now();
-    const entry = { at: new Date(now).toISOString(), seconds: secondsBetween(this.startedAt, now), what };
+    const entry = { at: new Date(now).toISOString(), seconds: secondsBetween(this.startedAt, now), ...happening };
     this.entries.push(entry);
     this.#onEntry(entry);
     return now;

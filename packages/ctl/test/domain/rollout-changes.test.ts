@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import type { Happening } from "../../src/domain/happening.ts";
 import { rolloutChanges } from "../../src/domain/rollout-changes.ts";
 import { rolloutState } from "../../src/domain/rollout.ts";
 import { analysis, blueGreen, canary, objects, set, type StatusParts } from "../fixtures/rollout.ts";
@@ -16,29 +17,47 @@ describe("between two looks", () => {
     expect(rolloutChanges(first, first)).toEqual([]);
   });
 
-  test.each<[string, ReturnType<typeof canary>, Parts, string[]]>([
-    ["a step", canary({ currentStepIndex: 1 }), {}, ["step 2 of 5: pause 2m"]],
+  test.each<[string, ReturnType<typeof canary>, Parts, Happening[]]>([
+    ["a step", canary({ currentStepIndex: 1 }), {}, [{ kind: "step", what: "step 2 of 5: pause 2m" }]],
     ["the last step, done", canary({ currentStepIndex: 5 }), {}, []],
-    ["a weight", canary({ canary: weight(10) }), {}, ["10 % of the requests are the canary's"]],
+    [
+      "a weight",
+      canary({ canary: weight(10) }),
+      {},
+      [{ kind: "step", mark: "10 %", what: "10 % of the requests are the canary's" }],
+    ],
     [
       "an analysis that begins",
       canary(),
       { analysisRuns: [analysis("Running", { name: "gate" })] },
-      ["step analysis gate: Running"],
+      [{ kind: "analysis", what: "step analysis gate: Running" }],
     ],
     [
       "an analysis that fails, with its numbers",
       canary(),
       { analysisRuns: [analysis("Failed", { name: "gate", value: "[0.31]" })] },
-      [expect.stringMatching(/^step analysis gate: Failed: error-ratio is \[0.31\], wanted .* < 0.05/) as string],
+      [
+        {
+          kind: "analysis",
+          outcome: "bad",
+          what: expect.stringMatching(
+            /^step analysis gate: Failed: error-ratio is \[0.31\], wanted .* < 0.05/,
+          ) as string,
+        },
+      ],
     ],
     [
       "an abort, once and with its weight",
       canary({ abort: true }),
       {},
-      [expect.stringMatching(/^aborted: /) as string],
+      [{ kind: "decision", outcome: "bad", mark: "aborted", what: expect.stringMatching(/^aborted: /) as string }],
     ],
-    ["the promotion", canary({ stableRS: "new", currentStepIndex: 5 }), {}, ["promoted"]],
+    [
+      "the promotion",
+      canary({ stableRS: "new", currentStepIndex: 5 }),
+      {},
+      [{ kind: "decision", outcome: "good", mark: "promoted", what: "promoted" }],
+    ],
     ["what the controller has not seen", canary({ observedGeneration: "3", currentStepIndex: 4 }), {}, []],
   ])("%s", (_, rollout, parts, lines) => {
     expect(rolloutChanges(first, state(rollout, parts))).toEqual(lines);
@@ -46,7 +65,9 @@ describe("between two looks", () => {
 
   test("another template begins anew", () => {
     const next = state(canary({ currentPodHash: "newer" }), { replicaSets: [set("newer", 3)] });
-    expect(rolloutChanges(state(canary({ abort: true })), next)).toEqual(["step 1 of 5: setWeight 10"]);
+    expect(rolloutChanges(state(canary({ abort: true })), next)).toEqual([
+      { kind: "step", what: "step 1 of 5: setWeight 10" },
+    ]);
   });
 
   test("an analysis that goes on is told once", () => {
@@ -57,12 +78,16 @@ describe("between two looks", () => {
   test("the active Service of blue-green, there and back", () => {
     const before = state(blueGreen());
     const after = state(blueGreen({ blueGreen: { activeSelector: "new" } }));
-    expect(rolloutChanges(before, after)).toEqual(["the active Service leads to the new pods"]);
-    expect(rolloutChanges(after, before)).toEqual(["the active Service leads to the pods before"]);
+    expect(rolloutChanges(before, after)).toEqual([
+      { kind: "step", mark: "switched", what: "the active Service leads to the new pods" },
+    ]);
+    expect(rolloutChanges(after, before)).toMatchObject([{ what: "the active Service leads to the pods before" }]);
   });
 });
 
 test("the first look tells where it stands", () => {
-  expect(rolloutChanges(undefined, state(canary({ currentStepIndex: 2 })))).toEqual(["step 3 of 5: setWeight 50"]);
+  expect(rolloutChanges(undefined, state(canary({ currentStepIndex: 2 })))).toEqual([
+    { kind: "step", what: "step 3 of 5: setWeight 50" },
+  ]);
   expect(rolloutChanges(undefined, state(canary({ stableRS: "new", currentStepIndex: 5 })))).toEqual([]);
 });

@@ -1,9 +1,6 @@
-import { readFile } from "node:fs/promises";
-import path from "node:path";
 import type { AnalysisRun } from "@safe-deploy/kube";
 import { describe, expect, test } from "vitest";
-import { rolloutChanges } from "../../src/domain/rollout-changes.ts";
-import { rolloutState } from "../../src/domain/rollout.ts";
+import type { Happening } from "../../src/domain/happening.ts";
 import { Journal } from "../../src/report/journal.ts";
 import { commandsOf, limitIn, type PageInput, pageReport } from "../../src/report/page-report.ts";
 import { at, ms, start } from "../fixtures/cluster.ts";
@@ -76,6 +73,8 @@ const live = {
   content: "v1",
 };
 
+const happened = (second: number, happening: Happening) => ({ at: at(second), seconds: second, ...happening });
+
 function input(o: Partial<PageInput> = {}): PageInput {
   const known = (version: string, revision: number, flag: string) => ({
     ...facts,
@@ -104,11 +103,11 @@ function input(o: Partial<PageInput> = {}): PageInput {
       restoreSeconds: 9.5,
     },
     timeline: [
-      { at: at(1), seconds: 1, what: "helm upgrade to registry.local/myapp:v2" },
-      { at: at(11), seconds: 11, what: "10 % of the requests are the canary's" },
-      { at: at(21), seconds: 21, what: "aborted: metric failed" },
-      { at: at(21), seconds: 21, what: "failed: RolloutAborted: metric failed" },
-      { at: at(39), seconds: 39, what: "restored and verified: registry.local/myapp:v1" },
+      happened(1, { kind: "change", mark: "deploy", what: "helm upgrade to registry.local/myapp:v2" }),
+      happened(11, { kind: "step", mark: "10 %", what: "10 % of the requests are the canary's" }),
+      happened(21, { kind: "step", mark: "0 %", what: "0 % of the requests are the canary's" }),
+      happened(21, { kind: "decision", outcome: "bad", mark: "aborted", what: "aborted: it was 0.123456789" }),
+      happened(39, { kind: "restore", outcome: "good", mark: "restored", what: "restored and verified" }),
     ],
     journal: abortedCanary(),
     facts: [known("v2", 2, "true"), known("v1", 1, "false")],
@@ -179,7 +178,17 @@ describe("the page about a canary that was taken back", () => {
     ]);
   });
 
-  test("marks in the plots what a look at them asks for, and nothing twice", () => {
+  test("tells what happened as it was written down, without figures that tell nothing", () => {
+    expect(report.timeline[3]).toEqual({
+      at: at(21),
+      kind: "decision",
+      outcome: "bad",
+      mark: "aborted",
+      text: "aborted: it was 0.1234",
+    });
+  });
+
+  test("of marks that would cover each other draws the weightier", () => {
     expect(report.timeline.flatMap(({ mark, kind }) => (mark === undefined ? [] : [[mark, kind]]))).toEqual([
       ["deploy", "change"],
       ["10 %", "step"],
@@ -282,38 +291,4 @@ test.each([
   ],
 ])("the commands in %s", (text, commands) => {
   expect(commandsOf(text)).toEqual(commands);
-});
-
-describe("every line that ctl writes into its timeline about a rollout", () => {
-  const state = (...[status]: Parameters<typeof canary>) => rolloutState(objects(canary(status), { replicaSets }));
-  const weight = (now: number) => ({ weights: { canary: { weight: now }, stable: { weight: 100 - now } } });
-
-  test.each([
-    ["a step", { currentStepIndex: 1 }, "step"],
-    ["a weight", { canary: weight(10) }, "step"],
-    ["an abort", { abort: true }, "decision"],
-    ["the promotion", { stableRS: "new", currentStepIndex: 5 }, "decision"],
-  ])("is recognized: %s", (_, status, kind) => {
-    const timeline = rolloutChanges(state(), state(status)).map((what) => ({ at: at(1), seconds: 1, what }));
-    expect(timeline).not.toEqual([]);
-    expect(pageReport(input({ timeline })).timeline.map((one) => one.kind)).toEqual([kind]);
-  });
-
-  test("and those of its acts", async () => {
-    const acts = path.join(import.meta.dirname, "../../src/act");
-    const texts = await Promise.all(
-      ["deploy", "restore", "rollback", "take-back", "settle-rollout", "finish-rollout"].map((name) =>
-        readFile(path.join(acts, `${name}.ts`), "utf8"),
-      ),
-    );
-    const source = texts.join("\n");
-    for (const beginning of [
-      "helm upgrade to",
-      "helm rollback to",
-      "restored and verified:",
-      "not restored:",
-      "failed:",
-    ])
-      expect(source, `an entry that the page knows by "${beginning}"`).toContain(`timeline.add(\`${beginning}`);
-  });
 });
