@@ -4,7 +4,7 @@ import type { Job } from "pg-boss";
 import type { FaultDials } from "./faults.ts";
 import type { JobQueue } from "./job-queue.ts";
 import { inTransaction } from "./transaction.ts";
-import type { WorkerMetrics } from "./worker-metrics.ts";
+import type { JobResult, WorkerMetrics } from "./worker-metrics.ts";
 
 type Logger = {
   info: (details: object, message: string) => void;
@@ -20,6 +20,7 @@ export class JobRunner {
   readonly #log: Logger;
   readonly #metrics: WorkerMetrics;
   readonly #doneBy: string;
+  readonly #isStopping: () => boolean;
 
   constructor(options: {
     pool: Pool;
@@ -28,6 +29,8 @@ export class JobRunner {
     log: Logger;
     metrics: WorkerMetrics;
     doneBy: string;
+    /** Whether the process has been told to end, and so gives jobs back. */
+    isStopping: () => boolean;
   }) {
     this.#pool = options.pool;
     this.#queue = options.queue;
@@ -35,6 +38,7 @@ export class JobRunner {
     this.#log = options.log;
     this.#metrics = options.metrics;
     this.#doneBy = options.doneBy;
+    this.#isStopping = options.isStopping;
   }
 
   /**
@@ -44,15 +48,18 @@ export class JobRunner {
    */
   async run(job: Job): Promise<void> {
     const started = performance.now();
+    const ended = (result: JobResult) => {
+      const seconds = (performance.now() - started) / 1000;
+      this.#metrics.record(result, seconds);
+      return { job: job.id, attempt: job.retryCount, ms: seconds * 1000, result };
+    };
     try {
       const recorded = await this.#try(job);
-      if (recorded) this.#metrics.processed.inc();
-      else this.#metrics.duplicate.inc();
-      this.#metrics.duration.observe((performance.now() - started) / 1000);
-      this.#log.info({ job: job.id, attempt: job.retryCount, ms: performance.now() - started, recorded }, "job done");
+      this.#log.info(ended(recorded ? "done" : "duplicate"), "job done");
     } catch (error) {
-      this.#metrics.failed.inc();
-      this.#log.warn({ err: error, job: job.id, attempt: job.retryCount }, "job failed");
+      // A job that is given back says nothing about this version.
+      const result = job.signal.aborted && this.#isStopping() ? "returned" : "failed";
+      this.#log.warn({ err: error, ...ended(result) }, `job ${result}`);
       throw error;
     }
   }

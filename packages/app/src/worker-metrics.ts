@@ -4,36 +4,38 @@ import type { Backlog } from "./job-queue.ts";
 /** Seconds. */
 const DURATION_BUCKETS = [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 
+/**
+ * How a try of a job ended: its effect was recorded, it was found done already, it failed and the queue tries again, or
+ * it was given back because this process had to stop.
+ */
+const RESULTS = ["done", "duplicate", "failed", "returned"] as const;
+export type JobResult = (typeof RESULTS)[number];
+
 /** What a worker measures of its jobs. Those of the queue are read at each scrape; when they cannot be, the series are missing. */
 export class WorkerMetrics {
-  readonly processed: Counter;
-  readonly failed: Counter;
-  readonly duplicate: Counter;
-  readonly duration: Histogram;
+  readonly #tries: Counter<"result">;
+  readonly #duration: Histogram<"result">;
 
   constructor(registry: Registry, backlog: () => Promise<Backlog>) {
     const registers = [registry];
-    this.processed = new Counter({
-      name: "worker_jobs_processed_total",
-      help: "Jobs whose effect this process recorded.",
+    this.#tries = new Counter({
+      name: "worker_jobs_total",
+      help: "Tries of jobs that ended in this process, by result.",
+      labelNames: ["result"],
       registers,
     });
-    this.failed = new Counter({
-      name: "worker_jobs_failed_total",
-      help: "Tries of a job that failed in this process. The queue tries again.",
-      registers,
-    });
-    this.duplicate = new Counter({
-      name: "worker_jobs_duplicate_total",
-      help: "Jobs that this process found done already.",
-      registers,
-    });
-    this.duration = new Histogram({
+    this.#duration = new Histogram({
       name: "worker_job_duration_seconds",
-      help: "Time from taking a job to recording its effect.",
+      help: "Time from taking a job to the end of the try, by result.",
+      labelNames: ["result"],
       buckets: DURATION_BUCKETS,
       registers,
     });
+    // There from the start, so that the first failure is a step from 0 and not a new series.
+    for (const result of RESULTS) {
+      this.#tries.inc({ result }, 0);
+      this.#duration.zero({ result });
+    }
     // One query for both; the registry asks for them one after the other.
     let reading: Promise<Backlog | undefined> | undefined;
     const read = () =>
@@ -58,5 +60,11 @@ export class WorkerMetrics {
       "Age of the oldest job that is not finished: waiting, waiting for another try, or being worked on.",
       ({ lagSeconds }) => lagSeconds,
     );
+  }
+
+  /** Counts a try that has ended. */
+  record(result: JobResult, seconds: number): void {
+    this.#tries.inc({ result });
+    this.#duration.observe({ result }, seconds);
   }
 }

@@ -13,7 +13,11 @@ await run({ service: "myapp-worker", oldestSchema: "20251112", needsDatabase: tr
   const { pool } = database;
   const queue = new JobQueue({ url: config.databaseUrl, pool, log, maintains: true });
   const workerMetrics = new WorkerMetrics(metrics.registry, () => queue.backlog());
-  const runner = new JobRunner({ pool, queue, faults, log, metrics: workerMetrics, doneBy: config.version });
+  const runner = new JobRunner({
+    ...{ pool, queue, faults, log, metrics: workerMetrics },
+    doneBy: config.version,
+    isStopping: () => lifecycle.draining,
+  });
   let working = false;
 
   return {

@@ -52,12 +52,13 @@ async function results(url: string): Promise<string[]> {
   return rows.map(({ key }) => key);
 }
 
-/** One sample without labels of the metrics; `undefined` when there is none. */
-async function metric(url: string, name: string): Promise<number | undefined> {
-  const text = await (await fetch(`${url}/metrics`)).text();
-  const value = new RegExp(`^${name} (\\S+)$`, "m").exec(text)?.[1];
-  return value === undefined ? undefined : Number(value);
+/** One sample of the metrics, by its name and labels as they are written; `undefined` when there is none. */
+async function metric(url: string, sample: string): Promise<number | undefined> {
+  const line = (await (await fetch(`${url}/metrics`)).text()).split("\n").find((text) => text.startsWith(`${sample} `));
+  return line === undefined ? undefined : Number(line.slice(sample.length + 1));
 }
+
+const tries = (url: string, result: string) => metric(url, `worker_jobs_total{result="${result}"}`);
 
 const keys = (count: number) => Array.from({ length: count }, (_, n) => `key-${n}`).sort();
 
@@ -139,12 +140,12 @@ describe("a worker", { timeout: 180_000 }, () => {
         result: { words: 3, bytes: 13, doneBy: "w1", doneAt: expect.any(String) },
       });
     await until(
-      () => metric(worker.url, "worker_jobs_processed_total"),
+      () => tries(worker.url, "done"),
       (count) => count === 25,
     );
-    expect(await metric(worker.url, "worker_jobs_failed_total")).toBe(0);
-    expect(await metric(worker.url, "worker_jobs_duplicate_total")).toBe(0);
-    expect(await metric(worker.url, "worker_job_duration_seconds_count")).toBe(25);
+    expect(await tries(worker.url, "failed")).toBe(0);
+    expect(await tries(worker.url, "duplicate")).toBe(0);
+    expect(await metric(worker.url, 'worker_job_duration_seconds_count{result="done"}')).toBe(25);
     await until(
       () => metric(worker.url, "worker_queue_lag_seconds"),
       (lag) => lag === 0,
@@ -178,7 +179,7 @@ describe("a worker", { timeout: 180_000 }, () => {
     await ready(worker.url);
     await askFor(url, 3);
     await until(
-      () => metric(worker.url, "worker_jobs_failed_total"),
+      () => tries(worker.url, "failed"),
       (count) => count! >= 6,
     );
     const lag = await metric(worker.url, "worker_queue_lag_seconds");
@@ -215,11 +216,11 @@ describe("a worker", { timeout: 180_000 }, () => {
     const { url, DB_DSN } = await startService();
     const worker = await startWorker({ DB_DSN, FAULT_ERRORS: "jobs=0.25", WORKER_CONCURRENCY: "1" });
     await askFor(url, 16);
-    const tries = async () => ({
-      done: (await metric(worker.url, "worker_jobs_processed_total")) ?? 0,
-      failed: (await metric(worker.url, "worker_jobs_failed_total")) ?? 0,
+    const ended = async () => ({
+      done: (await tries(worker.url, "done")) ?? 0,
+      failed: (await tries(worker.url, "failed")) ?? 0,
     });
-    const { done, failed } = await until(tries, (tries) => tries.done + tries.failed >= 16);
+    const { done, failed } = await until(ended, (tries) => tries.done + tries.failed >= 16);
     expect(Math.abs(failed - 0.25 * (done + failed))).toBeLessThanOrEqual(1);
   });
 });
@@ -250,7 +251,8 @@ describe("SIGTERM to a worker", { timeout: 180_000 }, () => {
     const slow = await startWorker({ DB_DSN, FAULT_LATENCY_MS: "600000", WORKER_DRAIN_SECONDS: "1" });
     await running(DB_DSN, 4);
     slow.child.kill("SIGTERM");
-    expect(await slow.finished).toMatchObject({ code: 0 });
+    const { code, stdout } = await slow.finished;
+    expect([code, stdout.match(/"result":"\w+"/g)]).toEqual([0, Array(4).fill('"result":"returned"')]);
     await running(DB_DSN, 0);
     expect(await results(DB_DSN)).toEqual([]);
     await startWorker({ DB_DSN });
@@ -296,12 +298,13 @@ describe("bad workers", { timeout: 180_000 }, () => {
     // What the queue does with a job whose worker it believes dead.
     await query(DB_DSN, "UPDATE pgboss.job SET state = 'retry', start_after = now() WHERE name = 'jobs'");
     await fetch(`${other.adminUrl}/faults`, { method: "DELETE" });
-    const both = async (name: string) => ((await metric(slow.url, name)) ?? 0) + ((await metric(other.url, name)) ?? 0);
+    const both = async (result: string) =>
+      ((await tries(slow.url, result)) ?? 0) + ((await tries(other.url, result)) ?? 0);
     await until(
-      () => both("worker_jobs_duplicate_total"),
+      () => both("duplicate"),
       (found) => found === 1,
     );
-    expect(await both("worker_jobs_processed_total")).toBe(1);
+    expect(await both("done")).toBe(1);
     expect(await results(DB_DSN)).toEqual(keys(1));
   });
 });
