@@ -1,0 +1,254 @@
+import { createHash } from "node:crypto";
+import { cp, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { type KubeObject, type Resource, resources, type Rollout, waitUntil, WaitTimeout } from "@safe-deploy/kube";
+import { countByVersion, failuresOf, type Load, type LoadResult } from "@safe-deploy/load";
+import { ctlTag } from "../images.ts";
+import { release, valuesFiles } from "../app-release.ts";
+import { chart, type World } from "../world.ts";
+
+/** Requests per second at the router. */
+export const rate = 100;
+/** Whoever asks for this one gets what is under test. */
+const testedPath = "/api/v1/version";
+const otherPath = "/version";
+/** As many paths as fit one argument of k6; they are asked one after the other, and again from the first. */
+const pathCount = 8_000;
+
+/** A way to roll out: values of the chart. */
+export interface Setting {
+  /** As the page names it. */
+  name: string;
+  /** Flags of Helm. */
+  flags: string[];
+  /** AnalysisTemplates in place of the chart's, a template of Helm. */
+  analysis?: string;
+  /** Seconds of traffic before the new version comes: as far as its queries look back. */
+  historySeconds: number;
+}
+
+/** The chart's own values for a rollout, with the waits, limits and numbers of pods that they have. */
+export const defaults: Setting = {
+  name: "the chart's defaults",
+  flags: ["-f", `${chart}/values-rollout.yaml`],
+  historySeconds: 20,
+};
+
+/** What became of the version under test. */
+export type End = "taken back" | "waits for a person" | "promoted" | "goes on";
+
+type TraefikService = KubeObject & { spec?: { weighted?: { services?: { name: string; weight?: number }[] } } };
+const traefikService: Resource<TraefikService> = { apiVersion: "traefik.io/v1alpha1", kind: "TraefikService" };
+
+/**
+ * Paths for the load: each one independently the tested path with the probability `share`, so that the errors of a
+ * version that fails all of these come at random, as those of users do, and however the router deals the requests out.
+ */
+export function randomPaths(share: number, seed: string): string[] {
+  return Array.from({ length: pathCount }, (_, index) => {
+    const random = createHash("sha256").update(`${seed}/${index}`).digest().readUInt32BE(0) / 2 ** 32;
+    return random < share ? testedPath : otherPath;
+  });
+}
+
+/** The version fails the tested path; the share of errors is the share of requests for it. */
+export const failsTestedPath = ["--set-string", `config.FAULT_ERRORS=GET ${testedPath}=1`];
+
+/** One release of the app in a namespace of its own, with traffic of its own at the router. */
+export class Canary implements AsyncDisposable {
+  readonly namespace: string;
+  readonly #world: World;
+  readonly #setting: Setting;
+  readonly #chart: string;
+  #load: Load | undefined;
+  #attempts = 0;
+
+  private constructor(world: World, namespace: string, setting: Setting, ownChart: string) {
+    this.#world = world;
+    this.namespace = namespace;
+    this.#setting = setting;
+    this.#chart = ownChart;
+  }
+
+  /** Installs v1, and waits until the router leads to it. */
+  static async install(world: World, namespace: string, setting: Setting, more: string[] = []): Promise<Canary> {
+    await world.namespace(namespace);
+    const canary = new Canary(world, namespace, setting, await chartWith(setting.analysis));
+    await canary.upgrade("v1", more);
+    await canary.#until("v1 stable", 180_000, ({ rollout }) =>
+      rollout?.status?.phase === "Healthy" && rollout.status.stableRS !== "" ? true : undefined,
+    );
+    return canary;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#load?.stop().catch(() => {});
+    if (this.#chart !== chart) await rm(path.dirname(this.#chart), { recursive: true, force: true });
+    // Nobody waits for its end: no other release has this namespace.
+    await this.#world.kube.delete(resources.Namespace, this.namespace);
+  }
+
+  /** Plain Helm, which does not wait for a Rollout and does nothing about a bad one. */
+  async upgrade(version: string, more: string[] = []): Promise<void> {
+    const ran = await this.#world.helm([
+      ...["upgrade", "--install", release, this.#chart, "-n", this.namespace, "--timeout", "300s"],
+      ...valuesFiles.flatMap((file) => ["-f", file]),
+      ...this.#setting.flags,
+      ...["--set", `hooks.image.tag=${ctlTag}`, "--set", `image.tag=${version}`],
+      ...["--set", "rollout.router=traefik", "--set", "ingress.className="],
+      ...["--set", `ingress.hosts[0].host=${this.namespace}.local`],
+      // A content of its own each time.
+      ...["--set-string", `config.ATTEMPT=${++this.#attempts}`],
+      ...more,
+    ]);
+    if (ran.code !== 0) throw new Error(`helm upgrade in ${this.namespace} ended with ${ran.code}: ${ran.stderr}`);
+  }
+
+  /** Sends requests until `stopTraffic`, or at most for `seconds`. */
+  async startTraffic(paths: string[], seconds: number): Promise<void> {
+    this.#load = await this.#world.routerLoad(`${this.namespace}.local`, {
+      scenario: "failure",
+      rate,
+      duration: `${seconds}s`,
+      paths,
+    });
+    await delay(this.#setting.historySeconds * 1000);
+  }
+
+  async stopTraffic(): Promise<LoadResult> {
+    if (this.#load === undefined) throw new Error("there is no traffic to stop");
+    const result = await this.#load.stop();
+    this.#load = undefined;
+    return result;
+  }
+
+  /** The hash of the template that gets its first requests now. */
+  async untilTested(before: string): Promise<string> {
+    return await this.#until("a weight for the new version", 180_000, ({ rollout, weight }) => {
+      const hash = rollout?.status?.currentPodHash ?? "";
+      return weight > 0 && hash !== before ? hash : undefined;
+    });
+  }
+
+  async stableHash(): Promise<string> {
+    const rollout = await this.#world.kube.get(resources.Rollout, release, { namespace: this.namespace });
+    return rollout?.status?.stableRS ?? "";
+  }
+
+  /** Until the router sends no more requests to the tested version, or nothing but a person will change that. */
+  async untilEnd(tested: string, limitSeconds: number): Promise<{ end: End; at: number }> {
+    try {
+      return await this.#until("an end", limitSeconds * 1000, ({ rollout, weight }) => {
+        const { abort, stableRS, pauseConditions = [] } = rollout?.status ?? {};
+        const at = Date.now();
+        if (stableRS === tested) return { end: "promoted", at };
+        if (abort === true && weight === 0) return { end: "taken back", at };
+        if (pauseConditions.some(({ reason }) => reason === "InconclusiveAnalysisRun"))
+          return { end: "waits for a person", at };
+        return undefined;
+      });
+    } catch (error) {
+      if (error instanceof WaitTimeout) return { end: "goes on", at: Date.now() };
+      throw error;
+    }
+  }
+
+  async #until<R>(
+    what: string,
+    timeoutMs: number,
+    decide: (seen: { rollout: Rollout | undefined; weight: number }) => R | undefined,
+  ): Promise<R> {
+    const { namespace } = this;
+    return await waitUntil(
+      this.#world.kube,
+      {
+        rollouts: { resource: resources.Rollout, namespace },
+        routes: { resource: traefikService, namespace },
+      },
+      { what: `${what} in ${namespace}`, timeoutMs, describe: ({ rollouts }) => JSON.stringify(rollouts[0]?.status) },
+      ({ rollouts, routes }) => {
+        const backends = routes[0]?.spec?.weighted?.services ?? [];
+        const weight = backends.find(({ name }) => name === `${release}-canary`)?.weight ?? 0;
+        return decide({ rollout: rollouts[0], weight });
+      },
+    );
+  }
+}
+
+/** What a bad version did to the users until it was taken back, or until nothing more would happen by itself. */
+export interface Harm {
+  end: End;
+  /** From the second of the first bad answer until the router sent it no more requests. */
+  seconds: number;
+  /** Answers of the new version that were bad. */
+  requests: number;
+  /** Failed requests that the new version did not answer. */
+  others: number;
+  /** Requests that were sent, of those that should have been. */
+  kept: number;
+}
+
+/** Rolls out a version under traffic and counts what the users got, from outside. */
+export async function measureHarm(
+  canary: Canary,
+  o: { paths: string[]; version: string; flags: string[]; limitSeconds: number },
+): Promise<Harm> {
+  const stable = await canary.stableHash();
+  await canary.startTraffic(o.paths, o.limitSeconds + 400);
+  await canary.upgrade(o.version, o.flags);
+  const { end, at } = await canary.untilEnd(await canary.untilTested(stable), o.limitSeconds);
+  // The router takes up to two seconds to follow.
+  if (end === "taken back") await delay(4_000);
+  const traffic = await canary.stopTraffic();
+  const first = failuresOf(traffic.series, o.version)?.first;
+  if (first === undefined) throw new Error(`${canary.namespace}: the bad version answered nothing badly`);
+  const bad = countByVersion(traffic.series)[o.version]?.failed ?? 0;
+  return {
+    end,
+    seconds: Math.max(0, at / 1000 - first),
+    requests: bad,
+    others: traffic.totals.failed - bad,
+    kept: keptRate(traffic),
+  };
+}
+
+/** Share of the requests that were sent of those that k6 was to send. */
+export function keptRate({ totals }: LoadResult): number {
+  return totals.requests / (totals.requests + totals.dropped);
+}
+
+/** The chart, or a copy of it with other AnalysisTemplates. */
+async function chartWith(analysis: string | undefined): Promise<string> {
+  if (analysis === undefined) return chart;
+  const copy = path.join(await mkdtemp(path.join(tmpdir(), "safe-deploy-chart-")), "myapp");
+  await cp(chart, copy, { recursive: true });
+  await cp(analysis, path.join(copy, "templates/rollout/analysistemplates.yaml"));
+  return copy;
+}
+
+/** Works on the items in order, on as many at a time as there are lanes. The first error ends it when all lanes are free. */
+export async function sideBySide<T, R>(
+  lanes: number,
+  items: readonly T[],
+  work: (item: T, index: number) => Promise<R>,
+): Promise<R[]> {
+  const results: R[] = [];
+  const left = [...items.entries()];
+  let error: unknown;
+  const lane = async () => {
+    for (let next = left.shift(); next !== undefined; next = left.shift()) {
+      const [index, item] = next;
+      try {
+        results[index] = await work(item, index);
+      } catch (caught) {
+        error ??= caught;
+        left.length = 0;
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: lanes }, lane));
+  if (error !== undefined) throw error;
+  return results;
+}

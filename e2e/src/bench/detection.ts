@@ -1,0 +1,127 @@
+import path from "node:path";
+import { buildImages } from "../images.ts";
+import { chart, root, World } from "../world.ts";
+import {
+  Canary,
+  defaults,
+  failsTestedPath,
+  type Harm,
+  measureHarm,
+  randomPaths,
+  rate,
+  type Setting,
+  sideBySide,
+} from "./canary.ts";
+import type { Bench, Figure, Row } from "./figure.ts";
+import { median } from "./measure.ts";
+
+/** Releases at a time, each with its own traffic: more would be beyond a machine of two cores. */
+const lanes = 3;
+/** From the first weight on. */
+const limitSeconds = 660;
+const rounds = 3;
+const own = (name: string) => path.join(root, "e2e/values/bench", name);
+
+const presets: Setting[] = [
+  {
+    name: "preset A",
+    flags: ["-f", `${chart}/presets/a.yaml`, "--set", "verify.enabled=false"],
+    analysis: own("a-analysis.tpl"),
+    historySeconds: 60,
+  },
+  {
+    name: "preset B canary",
+    flags: ["-f", `${chart}/presets/b-canary.yaml`, "-f", own("b-canary.yaml")],
+    analysis: own("b-canary-analysis.tpl"),
+    historySeconds: 60,
+  },
+  { name: "preset C", flags: ["-f", `${chart}/presets/c.yaml`], historySeconds: 20 },
+];
+
+/** Share of errors, and the least that the defaults must save over preset A. */
+const errors = [
+  { share: 0.05, goal: 5 },
+  { share: 0.2, goal: 10 },
+  { share: 1, goal: 10 },
+];
+
+interface Job {
+  setting: Setting;
+  share: number;
+  round: number;
+}
+
+/** A bad canary under traffic: how long it serves, and how many of its answers are bad. */
+export const detection: Figure = {
+  name: "detection",
+  seconds: 28 * 60,
+  onlyWith: "LONG",
+  async measure(bench) {
+    const world = await World.open({ addons: "rollout", show: false });
+    await buildImages(world, ["v1", "v3"]);
+    return await compareDetection(world, bench);
+  },
+};
+
+export async function compareDetection(world: World, { note }: Pick<Bench, "note">): Promise<Row[]> {
+  // The longest first, so that no lane ends alone.
+  const jobs: Job[] = [
+    ...errors.flatMap(({ share }) => presets.toReversed().map((setting) => ({ setting, share, round: 0 }))),
+    ...errors.flatMap(({ share }) =>
+      Array.from({ length: rounds }, (_, round) => ({ setting: defaults, share, round })),
+    ),
+  ];
+  const measured = await sideBySide(lanes, jobs, async (job, index) => {
+    const { setting, share, round } = job;
+    await using canary = await Canary.install(world, `bench-detection-${index}`, setting);
+    const harm = await measureHarm(canary, {
+      paths: randomPaths(share, `detection/${share}/${round}`),
+      version: "v3",
+      flags: failsTestedPath,
+      limitSeconds,
+    });
+    note(`detection: ${percent(share)} errors, ${setting.name}: ${words(harm)}`);
+    return { ...job, harm };
+  });
+  const of = (setting: Setting, share: number) =>
+    measured.filter((one) => one.setting === setting && one.share === share).map(({ harm }) => harm);
+  return errors.flatMap(({ share, goal }) =>
+    presets.map((preset): Row => {
+      const [subject, [baseline]] = [of(defaults, share), of(preset, share) as [Harm]];
+      const fewer = (requests: number) => baseline.requests / requests;
+      const requests = subject.map((harm) => harm.requests);
+      const ratio = {
+        median: fewer(median(requests)),
+        min: fewer(Math.max(...requests)),
+        max: fewer(Math.min(...requests)),
+      };
+      const isAtLeast = baseline.end !== "taken back";
+      return {
+        what: `bad answers to users, ${percent(share)} errors`,
+        subject: { command: defaults.name, unit: "requests", values: requests },
+        baseline: { command: preset.name, unit: "requests", values: [baseline.requests], isAtLeast },
+        ratio: { ...ratio, reads: "times fewer than the baseline", isAtLeast },
+        ...(preset.name === "preset A" ? { goal: { text: `at least ${goal}`, isMet: ratio.median >= goal } } : {}),
+        note: `${defaults.name}: ${subject.map(words).join("; ")}. ${preset.name}: ${words(baseline)}`,
+      };
+    }),
+  );
+}
+
+function words({ end, seconds, requests, others, kept }: Harm): string {
+  const what = {
+    "taken back": `weight 0 after ${seconds.toFixed(0)} s`,
+    "waits for a person": `waits for a person after ${seconds.toFixed(0)} s, still serving`,
+    promoted: `promoted after ${seconds.toFixed(0)} s`,
+    "goes on": `not taken back within ${seconds.toFixed(0)} s`,
+  }[end];
+  return [
+    `${what}, ${requests} bad`,
+    ...(others === 0 ? [] : [`${others} other requests failed`]),
+    ...(kept > 0.999 ? [] : [`only ${percent(kept)} of ${rate} requests/s were sent`]),
+  ].join(", ");
+}
+
+function percent(share: number): string {
+  return `${Number((share * 100).toPrecision(3))} %`;
+}
