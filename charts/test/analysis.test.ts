@@ -135,6 +135,32 @@ test("a metric with an interval and a count takes all of its measurements, and i
   expect(found).not.toHaveProperty("consecutiveSuccessLimit");
 });
 
+describe("the first look waits until there are requests to see", () => {
+  const blueGreen = async (analysis: Values = {}, waitScale = 1) => {
+    const gates = { prePromotion: ["errorRatio"], postPromotion: ["errorRatio"] };
+    const values = { mode: "rollout", rollout: { strategy: "blueGreen", waitScale, blueGreen: gates }, analysis };
+    return (await render(withImages(values))).get("AnalysisTemplate", "myapp-error-ratio").spec.metrics[0];
+  };
+
+  test("where they begin with the analysis: in the background, and in a blue-green", async () => {
+    expect(await metric("errorRatio", "background")).toMatchObject({ initialDelay: "8s" });
+    expect(await blueGreen({ warmUpSeconds: 12 })).toMatchObject({ initialDelay: "12s" });
+    expect(await blueGreen({ warmUpSeconds: 0 })).not.toHaveProperty("initialDelay");
+  });
+
+  test("not at a canary's gate, whose version has had its weight for a while", async () => {
+    expect(await metric("errorRatio")).not.toHaveProperty("initialDelay");
+    expect(await metric("errorRatio", "bake")).not.toHaveProperty("initialDelay");
+  });
+
+  test("as long as that takes, whatever the factor for waits, or as long as the metric says", async () => {
+    expect(await blueGreen({}, 0.1)).toMatchObject({ initialDelay: "8s" });
+    const own = { metrics: { errorRatio: { initialDelaySeconds: 60 } } };
+    expect(await blueGreen(own, 0.1)).toMatchObject({ initialDelay: "6s" });
+    expect(await blueGreen({ metrics: { errorRatio: { initialDelaySeconds: 0 } } })).not.toHaveProperty("initialDelay");
+  });
+});
+
 test("not all measurements of a count may be inconclusive, or none would have passed", async () => {
   const own = { metrics: { errorRatio: { count: 6, intervalSeconds: 30 } }, limits: { inconclusive: 50 } };
   expect((await metric("errorRatio", "gate", own)).inconclusiveLimit).toBe(5);

@@ -208,7 +208,8 @@ describe("the verification of a Rollout", () => {
     const baked = await render(blueGreen({ rollout: { bake: { seconds: 60 } } }));
     const [bake] = baked.get("AnalysisTemplate", "myapp-error-ratio-bake").spec.metrics;
     const [verified] = baked.get("AnalysisTemplate", "myapp-verified").spec.metrics;
-    expect(Number.parseInt(verified.initialDelay)).toBeGreaterThanOrEqual(bake.count * Number.parseInt(bake.interval));
+    const lastLook = Number.parseInt(bake.initialDelay) + (bake.count - 1) * Number.parseInt(bake.interval);
+    expect(Number.parseInt(verified.initialDelay)).toBe(lastLook + 3);
   });
 });
 

@@ -63,11 +63,14 @@ args:
 {{- $passes := $own.passes | default 1 | int -}}
 {{- /* More than the limits allow, so that they decide and not the count. */ -}}
 {{- $count := add (mul (add $failure $inconclusive 1) $passes) $failure $inconclusive -}}
-{{- $delay := $own.initialDelaySeconds | default 0 -}}
+{{- /* Where requests come only from now on, the first look waits for them; how long they take no factor changes. */ -}}
+{{- $delay := or (eq .use "background") (eq .root.Values.rollout.strategy "blueGreen") | ternary $analysis.warmUpSeconds 0 -}}
+{{- if hasKey $own "initialDelaySeconds" -}}
+  {{- $delay = include "myapp.scaled" (dict "root" .root "seconds" $own.initialDelaySeconds) | int -}}
+{{- end -}}
 {{- if eq .use "background" -}}
   {{- $count = 0 -}}
   {{- $passes = 0 -}}
-  {{- $delay = hasKey $own "initialDelaySeconds" | ternary $own.initialDelaySeconds $analysis.warmUpSeconds -}}
 {{- else if eq .use "bake" -}}
   {{- $count = add 1 (divf (include "myapp.scaled" (dict "root" .root "seconds" .root.Values.rollout.bake.seconds)) $interval | ceil | int) | max (add 1 $failure) -}}
   {{- $passes = 0 -}}
@@ -89,7 +92,7 @@ args:
   "minRequests" $minRequests
   "window" (include "myapp.scaled" (dict "root" .root "seconds" ($own.windowSeconds | default $analysis.windowSeconds)) | int | max 10)
   "interval" $interval
-  "initialDelay" (include "myapp.scaled" (dict "root" .root "seconds" $delay) | int)
+  "initialDelay" $delay
   "count" $count
   "passes" $passes
   "failureLimit" $failure
@@ -270,7 +273,8 @@ spec:
 
 {{/*
 Seconds that the verdict of a blue-green waits for the other analysis after the promotion: all of it runs at the same
-time, and the verdict must be the last.
+time, and the verdict must be the last. The last query gets its own time to be answered, or an interval if that is
+shorter.
 */}}
 {{- define "myapp.verdictDelay" -}}
 {{- $delay := 0 -}}
@@ -284,7 +288,9 @@ time, and the verdict must be the last.
     {{- $metric := include "myapp.metric" (dict "root" $ "name" (first .) "use" (last .)) | fromJson -}}
     {{- $measurements := gt (int $metric.passes) 0 | ternary $metric.passes $metric.count | int -}}
     {{- if not $metric.isJob -}}
-      {{- $delay = max $delay (add (int $metric.initialDelay) (mul (int $metric.interval) $measurements)) -}}
+      {{- $last := mul (int $metric.interval) (sub $measurements 1) -}}
+      {{- $answer := min (int $metric.interval) (int $.Values.analysis.prometheus.timeoutSeconds) -}}
+      {{- $delay = max $delay (add (int $metric.initialDelay) $last $answer) -}}
     {{- end -}}
   {{- end -}}
 {{- end -}}
