@@ -45,6 +45,8 @@ export const catalogue = {
     exit: ExitCode.notRestored,
     means: "The requests are not split between the versions as the rollout says.",
   },
+  CTL_E_NO_SIMULATION: { exit: ExitCode.refused, means: "The rollout that these values describe cannot be simulated." },
+  CTL_E_BUDGET: { exit: ExitCode.refused, means: "No settings were found that keep the budget of bad requests." },
   CTL_E_INTERRUPTED: { exit: ExitCode.interrupted, means: "Interrupted from the keyboard or by a signal." },
 } as const satisfies Record<string, { exit: ExitCode; means: string }>;
 

@@ -65,6 +65,7 @@ export function buildProgram(runner: Runner, defaultChart: string): Command {
   reporting(withChart(command("deploy", "install or upgrade, verify, and restore the release before when it fails")))
     .option("--skip-preflight", "apply without looking for problems first", false)
     .option("--no-rollback", "leave a failed release as it is (exit code 6)")
+    .option("--pause-first", "verify a first release without its routes, and wait for ctl promote (exit code 7)", false)
     .option("--bake <duration>", "watch the verified release for so long, and take it back when its pods end", "0s")
     .option("--dry-run", "print the plan and preflight's findings, and change nothing", false)
     .action(act(async (o, signal) => (await import("./commands/deploy.ts")).runDeploy(o as never, signal)));
@@ -105,7 +106,8 @@ export function buildProgram(runner: Runner, defaultChart: string): Command {
     ["resume", "go on with a rollout that a person paused, and follow it to its end"],
   ] as const) {
     const steering = command(name, description);
-    if (name === "promote") steering.option("--full", "skip all steps, pauses and analyses that are left", false);
+    if (name === "promote")
+      steering.option("--full", "skip all steps, pauses and analyses that are left", false).addOption(chartOption());
     if (name !== "pause") reporting(steering);
     if (name !== "abort" && name !== "pause")
       steering.option("--no-rollback", "leave a release that fails as it is (exit code 6)");
@@ -144,6 +146,28 @@ export function buildProgram(runner: Runner, defaultChart: string): Command {
       .option("--no-rollback", "leave a failed release as it is (exit code 6)")
       .action(act(async (o, signal) => (await import("./commands/flags.ts")).runFlag(o as never, value, signal)));
   }
+  command("simulate", "play many rollouts of a values file, without a cluster: how long, how many bad requests")
+    .addOption(chartOption())
+    .option("-f, --values <file>", "values file; may be given several times", collect, [])
+    .option("--set <key=value>", "one value; may be given several times", collect, [])
+    .option("--set-string <key=value>", "one value as a string; may be given several times", collect, [])
+    .option("--against <file>", "values file of a second rollout beside it; may be given several times", collect, [])
+    .option("--scenario <name>", "what happens; may be given several times (default: all)", collect, [])
+    .option("--errors <share>", "bad requests of a buggy version, as 5% or 0.05; several times", collect, [])
+    .option("--stable-errors <share>", "bad requests of the stable version", "0.1%")
+    .option("--requests-per-second <number>", "of both versions together", "100")
+    .option("--replay <file>", "traffic as recorded: the answer of Prometheus' /api/v1/query_range")
+    .addOption(new Option("--engine <name>", "what judges").choices(["thresholds", "sequential"]).default("thresholds"))
+    .option("--rollouts <number>", "rollouts of each scenario", "1000")
+    .option("--seed <number>", "the same seed gives the same numbers", "1")
+    .option("--scrape <duration>", "how often Prometheus scrapes", "5s")
+    .option("--pods-ready <duration>", "until new pods are ready", "2s")
+    .option("--horizon <duration>", "how long a rollout is watched (default: 10m longer than it takes)")
+    .option("--plot <file>", "also draw it, as .svg or .html")
+    .option("--budget <number>", "find settings with at most so many bad requests")
+    .option("--faults <share>", "with --budget: for versions that fail at least so many", "2%")
+    .option("--confidence <share>", "with --budget: in so many of rollouts", "99%")
+    .action(act(async (o) => (await import("./commands/simulate.ts")).runSimulate(o as never)));
   command("set-image <image>", "write an image into a values file")
     .option("--file <file>", "the values file", "deploy/values.yaml")
     .action(

@@ -16,7 +16,7 @@ export {
 } from "./counting-test.ts";
 export type { PairedCounts } from "./count-mixture.ts";
 export { type Crossing, expectedComparison, expectedCrossing, expectedDelay } from "./expectation.ts";
-export { clopperPearson, type Interval } from "./intervals.ts";
+export { clopperPearson, type Interval, type QuantileInterval, quantileRanks } from "./intervals.ts";
 export { BucketBoundError, countSlower } from "./latency.ts";
 export type { Observation, Sample, Version } from "./observation.ts";
 export {
@@ -38,11 +38,39 @@ export {
   planFromValues,
   type RolloutValues,
 } from "./simulator/plan-from-values.ts";
-export { type NamedSimulation, renderSimulations } from "./simulator/render-simulations.ts";
-export type { Condition, Metric, RolloutPlan, Step } from "./simulator/rollout-plan.ts";
+export {
+  type BudgetGoal,
+  type FaultCost,
+  type JudgedSettings,
+  judgeSettings,
+  watchFor,
+  type WatchValues,
+} from "./simulator/find-settings.ts";
+export {
+  readRecording,
+  type RecordedVersions,
+  RecordingError,
+  type RecordingLabels,
+} from "./simulator/prometheus-recording.ts";
+export {
+  type Condition,
+  type Metric,
+  plannedSeconds,
+  shareAt,
+  type RolloutPlan,
+  type Step,
+} from "./simulator/rollout-plan.ts";
 export * as scenarios from "./simulator/scenario.ts";
 export type { Recording, Scenario } from "./simulator/scenario.ts";
-export { simulate, type Simulation, type Share, type Spread } from "./simulator/simulate.ts";
+export {
+  playRollouts,
+  simulate,
+  type Simulation,
+  type SimulationOptions,
+  type Share,
+  type Spread,
+  summarize,
+} from "./simulator/simulate.ts";
 export { type Outcome, simulateRollout } from "./simulator/simulate-rollout.ts";
 export { breakEvenRatio, divergence, type Hypotheses, logLikelihoodRatio, requestsToReject } from "./sprt.ts";
 export { type Result, type RuleEvidence, start, type State, step, type Verdict } from "./verdict.ts";

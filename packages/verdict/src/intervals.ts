@@ -19,6 +19,35 @@ export function clopperPearson(k: number, n: number, confidence = 0.95): Interva
   };
 }
 
+/** The interval of a quantile. An end is null where so few values do not bound it. */
+export interface QuantileInterval {
+  low: number | null;
+  high: number | null;
+}
+
+/**
+ * Between which of `n` values, in order, the quantile of their distribution lies with the given confidence, whatever the
+ * distribution is: ranks from 1; 0 and n + 1 where there is no such value.
+ *
+ * Source: W. R. Thompson, Ann. Math. Stat. 7 (1936): how many values lie below the quantile is binomial.
+ */
+export function quantileRanks(quantile: number, n: number, confidence = 0.95): { low: number; high: number } {
+  const tail = (1 - confidence) / 2;
+  // P(at most k of n values lie below the quantile); rises with k.
+  const atMost = (k: number) => (k < 0 ? 0 : k >= n ? 1 : 1 - incompleteBeta(quantile, k + 1, n - k));
+  const first = (holds: (k: number) => boolean) => {
+    let low = 0;
+    let high = n;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (holds(middle)) high = middle;
+      else low = middle + 1;
+    }
+    return low;
+  };
+  return { low: first((k) => atMost(k) > tail), high: first((k) => atMost(k) >= 1 - tail) + 1 };
+}
+
 /** ln of Euler's gamma function for x > 0. Source: C. Lanczos (1964), with the nine coefficients for g = 7; relative error below 1e-14. */
 export function logGamma(x: number): number {
   const coefficients = [

@@ -9,6 +9,8 @@ export const metric: Metric = {
   windowSeconds: 60,
   orZero: true,
   forgive: 0,
+  doubt: 0,
+  failsOnly: false,
   minRequests: 0,
   indexed: true,
   guarded: false,

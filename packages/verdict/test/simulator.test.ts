@@ -33,6 +33,7 @@ const twoSteps: RolloutPlan = {
   background: { metrics: [], fromStep: 1 },
   router: true,
   replicas: 6,
+  surges: true,
   scrapeSeconds: 5,
   delay: { scaleUp: 2, reconcile: 0.3, router: 1 },
   engine: "thresholds",
@@ -137,11 +138,29 @@ test("the same seed gives the same simulation, another seed another", () => {
   expect(simulateWith(3).bad).not.toEqual(simulateWith(4).bad);
 });
 
-test("without a router the share is that of the pods", () => {
-  expect(shareAt({ router: true, replicas: 3 }, 10)).toBe(0.1);
-  expect(shareAt({ router: false, replicas: 10 }, 10)).toBe(0.1);
-  expect(shareAt({ router: false, replicas: 3 }, 10)).toBeCloseTo(1 / 3, 9);
-  expect([0, 100].map((weight) => shareAt({ router: false, replicas: 3 }, weight))).toEqual([0, 1]);
+// Each expectation by hand from the rule of Argo Rollouts: the nearest share, at least one pod of either version.
+test.each([
+  // replicas, surges, weight, canary pods, all pods
+  [10, false, 10, 1, 10],
+  [3, false, 10, 1, 3],
+  [3, true, 10, 1, 4],
+  [3, true, 33, 1, 3],
+  [3, false, 50, 2, 3],
+  [3, true, 50, 2, 4],
+  [5, true, 50, 3, 6],
+  [10, false, 41, 4, 10],
+  [4, true, 99, 4, 5],
+  [1, true, 50, 1, 2],
+])(
+  "without a router, of %d replicas (surge: %j) weight %d is %d of %d pods",
+  (replicas, surges, weight, canary, all) => {
+    expect(shareAt({ router: false, replicas, surges }, weight)).toBeCloseTo(canary / all, 9);
+  },
+);
+
+test("with a router, and at the ends, the share is the weight", () => {
+  expect(shareAt({ router: true, replicas: 3, surges: true }, 10)).toBe(0.1);
+  expect([0, 100].map((weight) => shareAt({ router: false, replicas: 3, surges: true }, weight))).toEqual([0, 1]);
 });
 
 test("a recording is replayed with its traffic, its errors and its resets", () => {
@@ -151,7 +170,7 @@ test("a recording is replayed with its traffic, its errors and its resets", () =
       { second: 10, requests: 2000, bad: 30 },
       { second: 20, requests: 500, bad: 50 },
     ],
-    { times: 2, more: 0.01 },
+    { more: 0.03 },
   );
   expect([scenario.requestsPerSecond(5), scenario.requestsPerSecond(15), scenario.requestsPerSecond(25)]).toEqual([
     100, 50, 100,
@@ -205,7 +224,7 @@ test("values become a plan with the chart's arithmetic", () => {
     success: { operator: "<", limit: 0.025 },
   });
   expect(plan.background.metrics).toHaveLength(1);
-  expect(plan.background.metrics[0]).toMatchObject({ count: 0, initialDelaySeconds: 6, minRequests: 1 });
+  expect(plan.background.metrics[0]).toMatchObject({ count: 0, initialDelaySeconds: 6, failsOnly: true });
   expect(plan.background.metrics[0]!.success).toBeUndefined();
 });
 
@@ -227,7 +246,7 @@ test("a count, a bake, a factor for waits and a pause on no data are read", () =
   expect(planFromValues(pausing).plan.background.metrics[0]).toMatchObject({
     guarded: true,
     inconclusiveLimit: 12,
-    success: { operator: "<", limit: 0.01 },
+    success: { operator: ">=", limit: 0.01, negated: true },
   });
 });
 
@@ -246,10 +265,11 @@ test("metrics of errors by other names are simulated as well", () => {
 });
 
 test("values that cannot be simulated are refused with every reason", () => {
-  const wrong = values({}, { strategy: "blueGreen" });
-  wrong.rollout.canary.steps.push({ analysis: ["nothing"] });
+  expect(() => planFromValues(values({}, { strategy: "blueGreen" }))).toThrow("blue-green");
+  const wrong = values({});
+  wrong.rollout.canary.steps = [{ analysis: ["nothing", "errorRatio"] }];
   expect(() => planFromValues(wrong)).toThrow(PlanError);
-  for (const words of ["blue-green", "no metric of analysis.metrics is named nothing", "has no `pass`"]) {
+  for (const words of ["sets a weight", "no metric of analysis.metrics is named nothing", "has no `pass`"]) {
     expect(() => planFromValues(wrong)).toThrow(words);
   }
 });

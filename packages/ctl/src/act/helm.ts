@@ -1,4 +1,7 @@
 import { spawn } from "node:child_process";
+import { mkdtemp, mkdir, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { CtlError } from "../errors.ts";
 import { isSupportedHelm, parseVersion, supportedHelm } from "../domain/helm-version.ts";
 import { operationVariable } from "../domain/operation.ts";
@@ -75,11 +78,13 @@ export class Helm {
   }
 
   /** The objects that the chart renders to, hooks included, as one YAML text. */
-  async template(input: ChartInput, o: { isUpgrade: boolean; kubeVersion: string }): Promise<string> {
+  async template(input: ChartInput, o: { isUpgrade: boolean; kubeVersion?: string }): Promise<string> {
     const result = await this.#run(
-      ["template", this.#target.release, ...chartArguments(input), "--kube-version", o.kubeVersion].concat(
-        o.isUpgrade ? ["--is-upgrade"] : [],
-      ),
+      [
+        ...["template", this.#target.release, ...chartArguments(input)],
+        ...(o.kubeVersion === undefined ? [] : ["--kube-version", o.kubeVersion]),
+        ...(o.isUpgrade ? ["--is-upgrade"] : []),
+      ],
       { stdin: valuesStdin(input) },
     );
     if (result.code !== 0) {
@@ -88,6 +93,32 @@ export class Helm {
       });
     }
     return result.stdout;
+  }
+
+  /**
+   * The values that the chart is rendered with: its own, with the files and settings merged over them by Helm itself.
+   * Needs no cluster.
+   *
+   * @throws CtlError CTL_E_RENDER when the chart refuses them.
+   */
+  async values(input: ChartInput): Promise<Record<string, unknown>> {
+    await this.template(input, { isUpgrade: false });
+    const shown = await this.#run(["show", "values", input.chart], {});
+    if (shown.code !== 0) throw new CtlError("CTL_E_NO_CHART", helmWords(shown), { next: "correct --chart" });
+    // A chart that does nothing but print its values: so whatever Helm does to merge them is done.
+    const folder = await mkdtemp(join(tmpdir(), "ctl-values-"));
+    try {
+      await mkdir(join(folder, "templates"));
+      await writeFile(join(folder, "Chart.yaml"), "apiVersion: v2\nname: values\nversion: 0.0.0\n");
+      await writeFile(join(folder, "values.yaml"), shown.stdout);
+      await writeFile(join(folder, "templates/values.yaml"), "values: {{ .Values | toJson | b64enc }}\n");
+      const text = await this.template({ ...input, chart: folder }, { isUpgrade: false });
+      const encoded = /^values: (\S+)$/m.exec(text)?.[1];
+      if (encoded === undefined) throw new Error(`helm printed no values: ${text}`);
+      return JSON.parse(Buffer.from(encoded, "base64").toString()) as Record<string, unknown>;
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
   }
 
   /** Installs or upgrades, hooks included unless told otherwise, without Helm's own waiting for pods. */

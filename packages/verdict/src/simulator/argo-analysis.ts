@@ -55,6 +55,7 @@ export function measure(run: MetricRun, answer: Answer, at: number): void {
  * alone passes it. Both conditions false is inconclusive.
  */
 export function evaluate(metric: Metric, answer: Answer): Phase {
+  if (metric.value === "good") return "Successful";
   if (answer === "unreachable" || !metric.indexed) return "Error";
   if (answer === "empty" && !metric.guarded) return "Error";
   const holds = (condition: Condition) => answer !== "empty" && compare(answer, condition);
@@ -82,10 +83,14 @@ function assess({ metric, ...run }: MetricRun): Phase | undefined {
     return "Successful";
   }
   if (metric.count === 0 || run.counted < metric.count) return undefined;
-  return metric.consecutiveSuccessLimit > 0 ? "Inconclusive" : "Successful";
+  if (metric.consecutiveSuccessLimit === 0) return "Successful";
+  // Neither limit was reached; where failures have none, too few successes are a failure.
+  return metric.failureLimit >= 0 ? "Inconclusive" : "Failed";
 }
 
-function compare(value: number, { operator, limit }: Condition): boolean {
+/** Whether a value meets a condition. No comparison with NaN is true. */
+export function compare(value: number, { operator, limit, negated }: Condition): boolean {
+  if (negated === true) return !compare(value, { operator, limit });
   switch (operator) {
     case "<":
       return value < limit;

@@ -4,6 +4,8 @@ import type { Condition, Metric, RolloutPlan, Step } from "./rollout-plan.ts";
 /** What of the chart's values a canary's course depends on, as `values.yaml` has it. */
 export interface RolloutValues {
   replicaCount?: number;
+  autoscaling?: { enabled?: boolean; minReplicas?: number };
+  verify?: { enabled?: boolean };
   rollout: {
     strategy?: string;
     router?: string;
@@ -12,6 +14,7 @@ export interface RolloutValues {
       steps: ({ setWeight: number } | { pause: { seconds?: number } | null } | { analysis: string[] })[];
       background?: string[];
       backgroundFromStep?: number;
+      maxSurge?: number | string;
     };
     bake?: { seconds?: number; analysis?: string[] };
   };
@@ -32,6 +35,7 @@ export interface MetricValues {
   pass?: number;
   fail?: number;
   forgive?: number;
+  doubt?: number;
   minRequests?: number;
   windowSeconds?: number;
   intervalSeconds?: number;
@@ -47,6 +51,8 @@ export interface PlanAssumptions {
   engine: RolloutPlan["engine"];
   scrapeSeconds: number;
   delay: RolloutPlan["delay"];
+  /** How long a Job of a gate takes to pass, in seconds. */
+  jobSeconds: number;
   policy: Policy;
   gateSeconds: number;
   askSeconds: number;
@@ -57,6 +63,7 @@ export const defaultAssumptions: PlanAssumptions = {
   scrapeSeconds: 5,
   // Measured on a cluster of one node with Traefik, which takes over at most one change in two seconds.
   delay: { scaleUp: 2, reconcile: 0.3, router: 1 },
+  jobSeconds: 5,
   policy: defaultPolicy,
   gateSeconds: 300,
   askSeconds: 5,
@@ -87,7 +94,10 @@ export function planFromValues(
   const alwaysGood = new Set<string>();
   const { rollout } = values;
   if (rollout.strategy === "blueGreen") {
-    problems.push("rollout.strategy: a blue-green rollout has no weights to simulate; take `canary`");
+    throw new PlanError(["rollout.strategy: a blue-green rollout has no weights to simulate; take `canary`"]);
+  }
+  if (!rollout.canary.steps.some((step) => "setWeight" in step)) {
+    problems.push("rollout.canary.steps: none sets a weight, so the canary has all requests at once; add `setWeight`");
   }
   const scale = rollout.waitScale ?? 1;
   const metricsOf = (names: readonly string[], use: Use, path: string): Metric[] =>
@@ -97,11 +107,17 @@ export function planFromValues(
         problems.push(`${path}: no metric of analysis.metrics is named ${name}`);
         return [];
       }
-      const metric = metricOf(values, name, own, use);
-      if (typeof metric === "string") problems.push(`analysis.metrics.${name}: ${metric}`);
-      else if (metric !== undefined) return [metric];
-      else alwaysGood.add(name);
-      return [];
+      const metric = metricOf(values, name, own, use, assumptions);
+      if (typeof metric === "string") {
+        problems.push(`analysis.metrics.${name}: ${metric}`);
+        return [];
+      }
+      if (metric.value === "good") {
+        alwaysGood.add(name);
+        // What only takes back, and never does, changes nothing.
+        if (use === "background") return [];
+      }
+      return [metric];
     });
 
   const steps = rollout.canary.steps.map((step, index): Step => {
@@ -118,15 +134,16 @@ export function planFromValues(
   if ((bake?.seconds ?? 0) > 0) {
     steps.push({ analysis: metricsOf(bake?.analysis ?? [], "bake", "rollout.bake.analysis") });
   }
+  if (values.verify?.enabled === true) steps.push({ analysis: [job("verified", assumptions)] });
   const background = metricsOf(rollout.canary.background ?? [], "background", "rollout.canary.background");
   if (problems.length > 0) throw new PlanError(problems);
   return {
     plan: {
-      // A gate of nothing but metrics that are always good passes at once.
-      steps: steps.filter((step) => !("analysis" in step) || step.analysis.length > 0),
+      steps,
       background: { metrics: background, fromStep: rollout.canary.backgroundFromStep ?? 1 },
       router: (rollout.router ?? "none") !== "none",
-      replicas: values.replicaCount ?? 1,
+      replicas: (values.autoscaling?.enabled === true ? values.autoscaling.minReplicas : values.replicaCount) ?? 1,
+      surges: Number.parseInt(String(rollout.canary.maxSurge ?? "25%"), 10) > 0,
       scrapeSeconds: assumptions.scrapeSeconds,
       delay: assumptions.delay,
       engine: assumptions.engine,
@@ -142,10 +159,17 @@ export function planFromValues(
 
 type Use = "gate" | "background" | "bake";
 
-/** @returns undefined for a metric that says nothing about errors; a string for one that cannot be used. */
-function metricOf({ rollout, analysis }: RolloutValues, name: string, own: MetricValues, use: Use) {
-  const value = valueOf(own.type ?? name);
-  if (value === undefined) return undefined;
+/** @returns a string for a metric that cannot be used, with the reason. */
+function metricOf(
+  { rollout, analysis }: RolloutValues,
+  name: string,
+  own: MetricValues,
+  use: Use,
+  assumptions: PlanAssumptions,
+): Metric | string {
+  const type = own.type ?? name;
+  if (type === "smoke") return job(name, assumptions);
+  const value = valueOf(type);
   const { pass } = own;
   if (pass === undefined) return "has no `pass`, the limit of what is good";
   const scale = rollout.waitScale ?? 1;
@@ -157,15 +181,15 @@ function metricOf({ rollout, analysis }: RolloutValues, name: string, own: Metri
   const failureLimit = own.failureLimit ?? limits.failure;
   let inconclusiveLimit = own.inconclusiveLimit ?? limits.inconclusive;
   if (pauses) inconclusiveLimit = Math.max(inconclusiveLimit, Math.ceil(noDataSeconds / intervalSeconds));
-  let minRequests = own.minRequests ?? analysis.minRequests ?? 1;
-  let delay = own.initialDelaySeconds ?? 0;
+  const minRequests = own.minRequests ?? analysis.minRequests ?? 1;
+  let delay = scaled(own.initialDelaySeconds ?? 0, scale);
   let passes = own.passes ?? 1;
   // More than the limits allow, so that they decide and not the count.
   let count = (failureLimit + inconclusiveLimit + 1) * passes + failureLimit + inconclusiveLimit;
   if (use === "background") {
     count = passes = 0;
-    delay = own.initialDelaySeconds ?? analysis.warmUpSeconds ?? 0;
-    if (forgive > 0) minRequests = 1;
+    // How long requests take to be seen no factor changes.
+    if (own.initialDelaySeconds === undefined) delay = analysis.warmUpSeconds ?? 0;
   } else if (use === "bake") {
     passes = 0;
     count = Math.max(1 + Math.ceil(scaled(rollout.bake?.seconds ?? 0, scale) / intervalSeconds), 1 + failureLimit);
@@ -175,9 +199,9 @@ function metricOf({ rollout, analysis }: RolloutValues, name: string, own: Metri
   }
   if (count > 0) inconclusiveLimit = Math.min(inconclusiveLimit, passes === 0 ? count - 1 : count);
   const isSuccess = value === "successRatio";
+  const isBackground = use === "background";
   const failure: Condition = { operator: isSuccess ? "<" : ">=", limit: own.fail ?? pass };
   const success: Condition = { operator: isSuccess ? ">=" : "<", limit: pass };
-  const notFailed: Condition = { operator: isSuccess ? ">=" : "<", limit: own.fail ?? pass };
   const metric: Metric = {
     name,
     value,
@@ -186,27 +210,54 @@ function metricOf({ rollout, analysis }: RolloutValues, name: string, own: Metri
     windowSeconds: Math.max(10, scaled(own.windowSeconds ?? analysis.windowSeconds ?? 120, scale)),
     orZero: true,
     forgive,
+    doubt: own.doubt ?? 0,
+    failsOnly: isBackground,
     minRequests: Math.max(1, minRequests),
     indexed: true,
     guarded: pauses,
     failure,
     intervalSeconds,
-    initialDelaySeconds: scaled(delay, scale),
+    initialDelaySeconds: delay,
     count,
     failureLimit,
     inconclusiveLimit,
     consecutiveErrorLimit: limits.consecutiveError ?? Math.ceil(noDataSeconds / 10),
     consecutiveSuccessLimit: passes,
   };
-  if (use !== "background") return { ...metric, success };
-  return pauses ? { ...metric, success: notFailed } : metric;
+  if (!isBackground) return { ...metric, success };
+  return pauses ? { ...metric, success: { ...failure, negated: true } } : metric;
 }
 
-/** What a type of the chart's library asks of errors; undefined for those that ask of something else. */
-function valueOf(type: string): Metric["value"] | undefined {
+/** What a type of the chart's library asks of errors; `good` for those that ask of something else. */
+function valueOf(type: string): Metric["value"] {
   // A router counts the answers that the pods gave.
   if (type === "ingressSuccessRatio") return "successRatio";
-  return type === "errorRatio" || type === "successRatio" || type === "errorCount" ? type : undefined;
+  return type === "errorRatio" || type === "successRatio" || type === "errorCount" ? type : "good";
+}
+
+/** A Job, which passes. */
+function job(name: string, { jobSeconds }: PlanAssumptions): Metric {
+  return {
+    name,
+    value: "good",
+    of: "canary",
+    read: "growth",
+    windowSeconds: 0,
+    orZero: true,
+    forgive: 0,
+    doubt: 0,
+    failsOnly: false,
+    minRequests: 0,
+    indexed: true,
+    guarded: false,
+    intervalSeconds: 0,
+    initialDelaySeconds: jobSeconds,
+    count: 1,
+    failureLimit: 0,
+    inconclusiveLimit: 0,
+    consecutiveErrorLimit: 0,
+    consecutiveSuccessLimit: 0,
+  };
 }
 
 /** Whole seconds after the factor for all waits, at least one unless there were none. */

@@ -5,12 +5,15 @@ import type { Policy } from "../policy.ts";
 export interface Condition {
   operator: "<" | "<=" | ">" | ">=";
   limit: number;
+  /** Whether it asks for the contrary, as in `!(result[0] >= 0.01)`, which NaN meets. */
+  negated?: boolean;
 }
 
 /** A metric of an AnalysisTemplate. Times are in seconds. */
 export interface Metric {
   name: string;
-  value: "errorRatio" | "successRatio" | "errorCount";
+  /** `good` is a metric of something that is not simulated: it takes its measurements, and each is successful. */
+  value: "errorRatio" | "successRatio" | "errorCount" | "good";
   /** Whose requests the query sums up. */
   of: "canary" | "both";
   /**
@@ -23,6 +26,10 @@ export interface Metric {
   orZero: boolean;
   /** The first bad requests, which are not counted. */
   forgive: number;
+  /** Bad requests that are added before a version passes; then what is not good enough is NaN until it is bad enough. */
+  doubt: number;
+  /** Whether it can only fail a version: `doubt` and `minRequests` are for passing. */
+  failsOnly: boolean;
   /** With fewer requests in the window there is no answer. */
   minRequests: number;
   /** Whether the conditions look into the vector (`result[0]`); comparing the vector itself is an error. */
@@ -54,8 +61,10 @@ export interface RolloutPlan {
   /** Without a router the share of the pods is the share of the requests. */
   router: boolean;
   replicas: number;
+  /** Whether an update may have a pod more than the replicas, which gets closer to a weight without a router. */
+  surges: boolean;
   scrapeSeconds: number;
-  /** `scaleUp`: until the pods of a new weight are ready; the other parts are those of a verdict's way to the router. */
+  /** `scaleUp`: until new pods are ready; the other parts are those of a verdict's way to the router. */
   delay: Pick<Delay, "reconcile" | "router"> & { scaleUp: number };
   /** What judges: the metrics' thresholds, or the sequential tests in their place. */
   engine: "thresholds" | "sequential";
@@ -63,10 +72,52 @@ export interface RolloutPlan {
   sequential: { policy: Policy; gateSeconds: number; askSeconds: number };
 }
 
-/** The share of the requests that the canary gets at a weight, 0 to 1. */
-export function shareAt({ router, replicas }: Pick<RolloutPlan, "router" | "replicas">, weight: number): number {
+/** How long a healthy rollout takes when every measurement is good and no person has to act, in seconds. */
+export function plannedSeconds({ steps, delay, engine, sequential }: RolloutPlan): number {
+  let seconds = 0;
+  for (const step of steps) {
+    if ("setWeight" in step) seconds += delay.scaleUp + delay.reconcile;
+    else if ("pauseSeconds" in step) seconds += step.pauseSeconds ?? 0;
+    else {
+      const judged = step.analysis.some(({ value }) => value !== "good");
+      if (engine === "sequential" && judged) seconds += sequential.gateSeconds;
+      else seconds += Math.max(...step.analysis.map(gateSeconds), 0) + 2 * delay.reconcile;
+    }
+  }
+  return seconds;
+}
+
+function gateSeconds({ initialDelaySeconds, intervalSeconds, count, consecutiveSuccessLimit: passes }: Metric): number {
+  return initialDelaySeconds + ((passes > 0 ? passes : count) - 1) * intervalSeconds;
+}
+
+/**
+ * The share of the requests that the canary gets at a weight, 0 to 1.
+ *
+ * Without a router it is the share of the pods, chosen as Argo Rollouts 1.10 does: the number of canary pods, of as many
+ * pods as the replicas or of one more where the update may surge, that comes closest to the weight; at least one of
+ * either version (`approximateWeightedCanaryStableReplicaCounts` in utils/replicaset/canary.go).
+ */
+export function shareAt(
+  { router, replicas, surges }: Pick<RolloutPlan, "router" | "replicas" | "surges">,
+  weight: number,
+): number {
   if (router || weight === 0 || weight === 100) return weight / 100;
-  // Pods cannot be split: at least one of either version, the nearest number otherwise, with one pod more for a while.
-  const canary = Math.min(replicas, Math.max(1, Math.round((replicas * weight) / 100)));
-  return canary / (Math.max(1, replicas - canary) + canary);
+  const zeroAllowed = replicas === 1 && !surges;
+  const wanted = (replicas * weight) / 100;
+  const up = Math.ceil(wanted);
+  const down = Math.floor(wanted);
+  const options: [canary: number, total: number][] = [];
+  const add = (total: number, upAllowed: boolean) => {
+    if (upAllowed) options.push([up, total]);
+    const isTied = ((total * weight) / 100) % 1 === 0.5;
+    if (!isTied && (down !== 0 || zeroAllowed)) options.push([down, total]);
+  };
+  add(replicas, up < replicas || zeroAllowed);
+  if (surges) add(replicas + 1, true);
+  const shares = options.map(([canary, total]) => canary / total);
+  return shares.reduce(
+    (best, share) => (Math.abs(share - weight / 100) < Math.abs(best - weight / 100) ? share : best),
+    shares[0] ?? 0,
+  );
 }

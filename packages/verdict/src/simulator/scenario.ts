@@ -1,6 +1,8 @@
 /** What is true while a rollout runs: traffic, and each version's share of bad requests, by the second. */
 export interface Scenario {
   name: string;
+  /** Whether the new version is as good as stable, so that an abort is a false one. */
+  good: boolean;
   /** Of both versions together, per second, at a second since the rollout began. */
   requestsPerSecond: (second: number) => number;
   /** Shares of bad requests, at a second since the rollout began; negative seconds are the time before. */
@@ -11,11 +13,13 @@ export interface Scenario {
 }
 
 const always = (value: number) => () => value;
+const percent = (share: number) => `${Number((100 * share).toPrecision(3))} %`;
 
 /** A canary as good as stable. */
 export function healthy(requestsPerSecond = 100, stable = 0.001): Scenario {
   return {
     name: "healthy",
+    good: true,
     requestsPerSecond: always(requestsPerSecond),
     canary: always(stable),
     stable: always(stable),
@@ -25,7 +29,12 @@ export function healthy(requestsPerSecond = 100, stable = 0.001): Scenario {
 
 /** A canary that fails a share of its requests from the start. */
 export function buggy(errors: number, requestsPerSecond = 100, stable = 0): Scenario {
-  return { ...healthy(requestsPerSecond, stable), name: `buggy ${100 * errors} %`, canary: always(errors) };
+  return {
+    ...healthy(requestsPerSecond, stable),
+    name: `buggy ${percent(errors)}`,
+    good: false,
+    canary: always(errors),
+  };
 }
 
 /** A canary that gets worse steadily, from stable's share to `errors` within `seconds`. */
@@ -33,6 +42,7 @@ export function degrading(errors: number, seconds: number, requestsPerSecond = 1
   return {
     ...healthy(requestsPerSecond, stable),
     name: "degrading",
+    good: false,
     canary: (second) => stable + (errors - stable) * Math.min(1, Math.max(0, second / seconds)),
   };
 }
@@ -42,24 +52,31 @@ export function flaky(errors: number, requestsPerSecond = 100, stable = 0.001): 
   return {
     ...healthy(requestsPerSecond, stable),
     name: "flaky",
+    good: false,
     canary: (second) => (second >= 0 && second % 60 >= 50 ? errors : stable),
   };
 }
 
 /** A good canary while both versions suffer for a time. */
-export function sharedOutage(errors: number, from: number, seconds: number, requestsPerSecond = 100): Scenario {
-  const both = (second: number) => (second >= from && second < from + seconds ? errors : 0.001);
-  return { ...healthy(requestsPerSecond), name: "shared outage", canary: both, stable: both };
+export function sharedOutage(
+  errors: number,
+  from: number,
+  seconds: number,
+  requestsPerSecond = 100,
+  stable = 0.001,
+): Scenario {
+  const both = (second: number) => (second >= from && second < from + seconds ? errors : stable);
+  return { ...healthy(requestsPerSecond, stable), name: "shared outage", canary: both, stable: both };
 }
 
 /** A good canary that hardly anybody asks. */
-export function lowTraffic(requestsPerSecond = 0.5): Scenario {
-  return { ...healthy(requestsPerSecond), name: "low traffic" };
+export function lowTraffic(requestsPerSecond = 0.5, stable = 0.001): Scenario {
+  return { ...healthy(requestsPerSecond, stable), name: "low traffic" };
 }
 
 /** A good canary while Prometheus is away for a time. */
-export function prometheusGap(from: number, seconds: number, requestsPerSecond = 100): Scenario {
-  return { ...healthy(requestsPerSecond), name: "Prometheus gap", gaps: [{ from, to: from + seconds }] };
+export function prometheusGap(from: number, seconds: number, requestsPerSecond = 100, stable = 0.001): Scenario {
+  return { ...healthy(requestsPerSecond, stable), name: "Prometheus gap", gaps: [{ from, to: from + seconds }] };
 }
 
 /** Samples of a recorded service: cumulative counters over the seconds of a recording, in order. */
@@ -70,26 +87,47 @@ export interface Recording {
 }
 
 /**
- * Traffic and stable's share of bad requests as they were recorded, with a canary that is `times` as bad, or worse by
- * `more`. After its end a recording begins again.
+ * Traffic and stable's share of bad requests as they were recorded. The canary's is its own where it was recorded as
+ * well; else stable's, and worse by `more`. After its end a recording begins again.
  */
-export function replay(recording: readonly Recording[], canary: { times?: number; more?: number } = {}): Scenario {
+export function replay(
+  stable: readonly Recording[],
+  { canary, more = 0 }: { canary?: readonly Recording[] | undefined; more?: number } = {},
+): Scenario {
+  const ofStable = courseOf(stable);
+  const ofCanary = canary === undefined ? undefined : courseOf(canary);
+  return {
+    name: more === 0 ? "recording" : `recording + ${percent(more)}`,
+    good: canary === undefined && more === 0,
+    requestsPerSecond: (second) => ofStable(second).rate + (ofCanary?.(second).rate ?? 0),
+    stable: (second) => ofStable(second).share,
+    canary: (second) => Math.min(1, (ofCanary ?? ofStable)(second).share + more),
+    gaps: [],
+  };
+}
+
+/** Requests per second and the share of bad ones between two samples. A time without requests has the share before it. */
+function courseOf(recording: readonly Recording[]): (second: number) => { rate: number; share: number } {
   if (recording.length < 2) throw new RangeError("a recording needs at least two samples to have a rate");
   const first = recording[0]!.second;
   const length = recording.at(-1)!.second - first;
-  const between = (second: number) => {
-    const place = first + (((second % length) + length) % length);
-    const next = recording.findIndex((sample) => sample.second > place);
-    const [from, to] = [recording[next - 1]!, recording[next]!];
+  let share = 0;
+  const parts = recording.slice(1).map((to, index) => {
+    const from = recording[index]!;
     const requests = to.requests >= from.requests ? to.requests - from.requests : to.requests;
     const bad = to.bad >= from.bad ? to.bad - from.bad : to.bad;
-    return { rate: requests / (to.second - from.second), share: requests > 0 ? Math.min(1, bad / requests) : 0 };
-  };
-  return {
-    name: "recording",
-    requestsPerSecond: (second) => between(second).rate,
-    stable: (second) => between(second).share,
-    canary: (second) => Math.min(1, between(second).share * (canary.times ?? 1) + (canary.more ?? 0)),
-    gaps: [],
+    if (requests > 0) share = Math.min(1, bad / requests);
+    return { until: to.second, rate: requests / (to.second - from.second), share };
+  });
+  return (second) => {
+    const place = first + ((((second - first) % length) + length) % length);
+    let low = 0;
+    let high = parts.length - 1;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (parts[middle]!.until > place) high = middle;
+      else low = middle + 1;
+    }
+    return parts[low]!;
   };
 }

@@ -1,5 +1,8 @@
-import type { Answer } from "./argo-analysis.ts";
+import { type Answer, compare } from "./argo-analysis.ts";
 import type { Metric } from "./rollout-plan.ts";
+
+/** An instant query does not see a series whose last sample is older: Prometheus' `--query.lookback-delta`. */
+const lookbackSeconds = 300;
 
 /** What Prometheus has of the two versions: samples of cumulative counters, and the queries' answers from them. */
 export class ScrapedCounters {
@@ -44,17 +47,13 @@ export class ScrapedCounters {
     if (metric.value !== "successRatio" && !grown.badKnown && !metric.orZero) return "empty";
     if (metric.value === "successRatio" && !grown.goodKnown && !metric.orZero) return "empty";
     if (metric.value === "errorCount") return all >= metric.minRequests ? grown.bad : "empty";
-    const bad = metric.forgive > 0 ? Math.max(0, grown.bad - metric.forgive) : grown.bad;
-    const ratio = metric.value === "errorRatio" ? bad / all : 1 - bad / all;
-    if (all >= metric.minRequests) return ratio;
-    const isBad = metric.forgive > 0 && all > 0 && metric.failure !== undefined && metric.failure.limit <= ratio;
-    return isBad && metric.value === "errorRatio" ? ratio : "empty";
+    return shareOf(metric, grown.bad, all);
   }
 
   #growth(values: readonly number[], metric: Metric, at: number): number | undefined {
     const last = this.#lastAt(at);
     // A series exists from its first event on.
-    if (last < 0 || values[last] === 0) return undefined;
+    if (last < 0 || values[last] === 0 || at - this.#at[last]! > lookbackSeconds) return undefined;
     return metric.read === "growth"
       ? values[last]! - this.#valueAt(values, at - metric.windowSeconds)
       : this.#extrapolatedIncrease(values, last, at - metric.windowSeconds, at);
@@ -62,7 +61,7 @@ export class ScrapedCounters {
 
   #valueAt(values: readonly number[], at: number): number {
     const index = this.#lastAt(at);
-    return index < 0 ? 0 : values[index]!;
+    return index < 0 || at - this.#at[index]! > lookbackSeconds ? 0 : values[index]!;
   }
 
   /**
@@ -95,6 +94,19 @@ export class ScrapedCounters {
     while (this.#at[index]! > at) index--;
     return index;
   }
+}
+
+/** The share that the chart's query of a ratio gives: `myapp.ratioQuery` in charts/myapp/templates/_analysis.tpl. */
+function shareOf(metric: Metric, bad: number, all: number): Answer {
+  const { forgive, doubt, failsOnly, minRequests, success, failure } = metric;
+  const share = (ratio: number) => (metric.value === "successRatio" ? 1 - ratio : ratio);
+  if (forgive > 0 && all > 0) {
+    const beyond = share(Math.max(0, bad - forgive) / all);
+    if (failsOnly || (failure !== undefined && compare(beyond, failure))) return beyond;
+  }
+  if (all < minRequests || (failsOnly && forgive > 0)) return "empty";
+  const doubted = share((bad + doubt) / all);
+  return doubt === 0 || (success !== undefined && compare(doubted, success)) ? doubted : Number.NaN;
 }
 
 /** Cumulative counts of one version. */

@@ -25,7 +25,8 @@ const pastSeconds = 300;
 
 /**
  * Plays one rollout: traffic, scrapes, the controller's steps, its analysis or the sequential verdict, and the time that
- * a decision takes to reach the router. Random are the requests, their fate, and when in its interval the scrape falls.
+ * a decision takes to reach the router. Random are the requests, their fate, the delays about their means, and when in
+ * its interval the scrape falls.
  *
  * @param horizonSeconds when the watching ends, in seconds.
  */
@@ -81,8 +82,7 @@ class Rollout {
 
   #take(step: Step): Outcome | undefined {
     if ("setWeight" in step) {
-      const { scaleUp, reconcile } = this.#plan.delay;
-      const broken = this.#watch(this.#now + (this.#weight === 100 ? 0 : scaleUp) + reconcile);
+      const broken = this.#watch(this.#now + this.#podsReady() + this.#reconciled()) ?? this.#stopIfInconclusive();
       if (broken !== undefined) return broken;
       this.#setShare(step.setWeight);
       return undefined;
@@ -91,8 +91,10 @@ class Rollout {
       if (step.pauseSeconds === null) return this.#stop("waits for a person to promote");
       return this.#watch(this.#now + step.pauseSeconds) ?? this.#stopIfInconclusive();
     }
-    const broken = this.#watch(this.#now + this.#plan.delay.reconcile);
+    const broken = this.#watch(this.#now + this.#reconciled()) ?? this.#stopIfInconclusive();
     if (broken !== undefined) return broken;
+    // The verification that ends a rollout is a Job, which no engine replaces.
+    if (step.analysis.every(({ value }) => value === "good")) return this.#gateByThresholds(step.analysis);
     return this.#judge === undefined ? this.#gateByThresholds(step.analysis) : this.#gateByVerdict(this.#judge);
   }
 
@@ -102,9 +104,9 @@ class Rollout {
       const phase = phaseOf(runs);
       if (phase === "Inconclusive") return this.#stop("a gate is inconclusive");
       if (phase === "Failed" || phase === "Error") return this.#abort(`a gate ended ${phase}`);
-      if (phase === "Successful") return this.#watch(this.#now + this.#plan.delay.reconcile);
+      if (phase === "Successful") return this.#watch(this.#now + this.#reconciled());
       const next = Math.min(...runs.map(({ nextAt }) => nextAt));
-      const broken = this.#watch(next);
+      const broken = this.#watch(next) ?? this.#stopIfInconclusive();
       if (broken !== undefined) return broken;
       this.#measureDue(runs);
       if (this.#now >= this.#horizon) return this.#stop("a gate has not ended");
@@ -117,7 +119,7 @@ class Rollout {
     for (;;) {
       const verdict = judge.ask(this.#scraped, this.#now);
       if (verdict === "fail") return this.#abort("the verdict is fail");
-      if (verdict === "pass") return this.#watch(this.#now + this.#plan.delay.reconcile);
+      if (verdict === "pass") return this.#watch(this.#now + this.#reconciled());
       if (verdict === "inconclusive" || this.#now >= deadline) return this.#stop("a gate is inconclusive");
       const broken = this.#watch(this.#now + askSeconds);
       if (broken !== undefined) return broken;
@@ -144,7 +146,7 @@ class Rollout {
     const { metrics } = this.#plan.background;
     // A verdict of fail is asked for all the time, also when the thresholds were judged at gates only.
     if (this.#judge !== undefined) this.#nextAsk = Math.min(this.#nextAsk, this.#now);
-    else if (metrics.length > 0) this.#background ??= startRun(metrics, this.#now + this.#plan.delay.reconcile);
+    else if (metrics.length > 0) this.#background ??= startRun(metrics, this.#now + this.#reconciled());
   }
 
   #nextBackground(): number {
@@ -176,14 +178,18 @@ class Rollout {
     return this.#inGap(this.#now) ? "unreachable" : this.#scraped.ask(metric, this.#now);
   }
 
-  /** A pause for inconclusive background analysis shows when the step's own pause is over. */
+  /**
+   * Inconclusive background analysis holds the rollout: it shows when the step's own pause is over, and a gate's result
+   * is not looked at any more (`reconcileStepBasedAnalysisRun` in rollout/analysis.go).
+   */
   #stopIfInconclusive(): Outcome | undefined {
     return this.#backgroundPhase === "Inconclusive" ? this.#stop("the background analysis is inconclusive") : undefined;
   }
 
   #abort(why: string): Outcome {
     const weight = this.#weight;
-    this.#advance(this.#now + this.#plan.delay.reconcile + this.#plan.delay.router);
+    // Without a router the canary serves until stable has its pods back.
+    this.#advance(this.#now + this.#reconciled() + (this.#plan.router ? this.#routed() : this.#podsReady()));
     this.#setShare(0);
     return this.#endAt("aborted", weight, why);
   }
@@ -196,8 +202,22 @@ class Rollout {
   #endAt(end: Outcome["end"], weight: number, why: string): Outcome {
     const { bad } = this.#counters.canary;
     const outcome = { end, seconds: this.#now, weight, bad, excess: bad - this.#expectedBad, why };
-    this.#advance(this.#horizon);
+    if (this.#share > 0) this.#advance(this.#horizon);
     return { ...outcome, badByHorizon: this.#counters.canary.bad };
+  }
+
+  /** Pods take half as long, or half as long again, as they do on average. */
+  #podsReady(): number {
+    return this.#plan.delay.scaleUp * (0.5 + this.#random.uniform());
+  }
+
+  #reconciled(): number {
+    return this.#plan.delay.reconcile * 2 * this.#random.uniform();
+  }
+
+  /** A router that takes over changes at fixed intervals is met at any moment of one. */
+  #routed(): number {
+    return this.#plan.delay.router * 2 * this.#random.uniform();
   }
 
   #setShare(weight: number): void {

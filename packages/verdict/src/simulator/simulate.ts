@@ -1,4 +1,4 @@
-import { clopperPearson, type Interval } from "../intervals.ts";
+import { clopperPearson, type Interval, type QuantileInterval, quantileRanks } from "../intervals.ts";
 import { Random } from "../random.ts";
 import type { RolloutPlan } from "./rollout-plan.ts";
 import type { Scenario } from "./scenario.ts";
@@ -12,6 +12,9 @@ export interface Spread {
   high: number;
   /** Not exceeded with 99 %. */
   p99: number;
+  /** Within which the true median and 99th percentile lie with 95 % confidence. */
+  medianInterval: QuantileInterval;
+  p99Interval: QuantileInterval;
 }
 
 /** A share of rollouts with its interval at 95 % confidence. */
@@ -21,41 +24,72 @@ export interface Share extends Interval {
 }
 
 export interface Simulation {
-  schemaVersion: 1;
   scenario: string;
   engine: RolloutPlan["engine"];
   rollouts: number;
   seed: number;
   horizonSeconds: number;
   ends: Record<Outcome["end"], Share>;
+  /** The rollouts that aborted a version as good as stable; undefined where the version is worse. */
+  falseAborts?: Share;
   /** How long it took to the end, of each end that was seen, in seconds. */
   seconds: Partial<Record<Outcome["end"], Spread>>;
   /** The new version's bad requests until the end, how many of them are more than stable's share, and until the horizon. */
   bad: Spread;
+  /** Of each end that was seen: bad requests until then, and until the horizon. */
+  badOf: Partial<Record<Outcome["end"], { untilEnd: Spread; byHorizon: Spread }>>;
   excess: Spread;
   badByHorizon: Spread;
   /** Why, and how often, most frequent first. */
-  why: { why: string; weight: number; count: number }[];
+  why: { end: Outcome["end"]; why: string; weight: number; count: number }[];
 }
 
-/** Simulates many rollouts; the same seed gives the same numbers. */
-export function simulate(
+export interface SimulationOptions {
+  rollouts: number;
+  /** The same seed gives the same numbers. */
+  seed: number;
+  /** How long each rollout is watched, in seconds. */
+  horizonSeconds: number;
+}
+
+/** Plays many rollouts and sums them up. */
+export function simulate(plan: RolloutPlan, scenario: Scenario, options: SimulationOptions): Simulation {
+  return summarize(plan, scenario, playRollouts(plan, scenario, options), options);
+}
+
+/** Plays many rollouts, one after the other from the same stream of random numbers. */
+export function playRollouts(
   plan: RolloutPlan,
   scenario: Scenario,
-  { rollouts, seed, horizonSeconds }: { rollouts: number; seed: number; horizonSeconds: number },
-): Simulation {
+  { rollouts, seed, horizonSeconds }: SimulationOptions,
+): Outcome[] {
   const random = new Random(seed);
-  const outcomes = Array.from({ length: rollouts }, () => simulateRollout(plan, scenario, random, horizonSeconds));
+  return Array.from({ length: rollouts }, () => simulateRollout(plan, scenario, random, horizonSeconds));
+}
+
+/** What came of many rollouts of the same scenario. */
+export function summarize(
+  plan: RolloutPlan,
+  scenario: Scenario,
+  outcomes: readonly Outcome[],
+  { rollouts, seed, horizonSeconds }: SimulationOptions,
+): Simulation {
   const ends = ["promoted", "aborted", "paused"] as const;
   const reasons = new Map<string, Simulation["why"][number]>();
-  for (const { why, weight } of outcomes) {
-    const key = `${weight} ${why}`;
-    const known = reasons.get(key) ?? { why, weight, count: 0 };
+  for (const { end, why, weight } of outcomes) {
+    const key = `${end} ${weight} ${why}`;
+    const known = reasons.get(key) ?? { end, why, weight, count: 0 };
     known.count++;
     reasons.set(key, known);
   }
+  const ofEach = <T>(sumUp: (own: Outcome[]) => T): Partial<Record<Outcome["end"], T>> =>
+    Object.fromEntries(
+      ends.flatMap((end) => {
+        const own = outcomes.filter((outcome) => outcome.end === end);
+        return own.length === 0 ? [] : [[end, sumUp(own)]];
+      }),
+    );
   return {
-    schemaVersion: 1,
     scenario: scenario.name,
     engine: plan.engine,
     rollouts,
@@ -64,12 +98,14 @@ export function simulate(
     ends: Object.fromEntries(
       ends.map((end) => [end, shareOf(outcomes.filter((outcome) => outcome.end === end).length, rollouts)]),
     ) as Simulation["ends"],
-    seconds: Object.fromEntries(
-      ends.flatMap((end) => {
-        const own = outcomes.filter((outcome) => outcome.end === end);
-        return own.length === 0 ? [] : [[end, spreadOf(own.map(({ seconds }) => seconds))]];
-      }),
-    ),
+    ...(scenario.good
+      ? { falseAborts: shareOf(outcomes.filter(({ end }) => end === "aborted").length, rollouts) }
+      : {}),
+    seconds: ofEach((own) => spreadOf(own.map(({ seconds }) => seconds))),
+    badOf: ofEach((own) => ({
+      untilEnd: spreadOf(own.map(({ bad }) => bad)),
+      byHorizon: spreadOf(own.map(({ badByHorizon }) => badByHorizon)),
+    })),
     bad: spreadOf(outcomes.map(({ bad }) => bad)),
     excess: spreadOf(outcomes.map(({ excess }) => excess)),
     badByHorizon: spreadOf(outcomes.map(({ badByHorizon }) => badByHorizon)),
@@ -84,11 +120,17 @@ function shareOf(count: number, rollouts: number): Share {
 function spreadOf(values: readonly number[]): Spread {
   const sorted = values.toSorted((a, b) => a - b);
   const quantile = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))]!;
+  const interval = (share: number): QuantileInterval => {
+    const { low, high } = quantileRanks(share, sorted.length);
+    return { low: sorted[low - 1] ?? null, high: sorted[high - 1] ?? null };
+  };
   return {
     mean: sorted.reduce((sum, value) => sum + value, 0) / sorted.length,
     median: quantile(0.5),
     low: quantile(0.025),
     high: quantile(0.975),
     p99: quantile(0.99),
+    medianInterval: interval(0.5),
+    p99Interval: interval(0.99),
   };
 }
