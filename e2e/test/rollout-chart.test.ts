@@ -197,7 +197,7 @@ describe.each(helms)("a canary under Helm %d alone", (major) => {
       expect(back.code, words(back)).toBe(0);
       const rollout = await rolloutThat(namespace, isFullyPromoted);
       expect(rollout.status?.stableRS).toBe(stable);
-      await expect.poll(weights, { timeout: 30_000 }).toEqual([100, 0]);
+      await expect.poll(weights, { timeout: 60_000 }).toEqual([100, 0]);
     });
     // All the time in-cluster callers met the verified version and no other.
     expect(seen).not.toEqual([]);
@@ -213,8 +213,8 @@ describe.each(helms)("a canary under Helm %d alone", (major) => {
         (rollout) => rollout.status?.currentPodHash !== stable && isFullyPromoted(rollout),
       );
       // The pods of the old version still run, and are behind the Service no more.
-      await expect.poll(async () => (await roles(namespace))[stable], { timeout: 20_000 }).toEqual(["none"]);
-      await expect.poll(() => seen.at(-1), { timeout: 20_000 }).toEqual([status?.stableRS]);
+      await expect.poll(async () => (await roles(namespace))[stable], { timeout: 60_000 }).toEqual(["none"]);
+      await expect.poll(() => seen.at(-1), { timeout: 60_000 }).toEqual([status?.stableRS]);
     });
     const { status } = await rolloutThat(namespace, isFullyPromoted);
     const promoted = status?.stableRS ?? "";
@@ -290,12 +290,12 @@ describe.each(helms)("blue-green under Helm %d alone", (major) => {
       await rolloutThat(namespace, isFullyPromoted);
       // The old pods run on for their minute.
       await expect
-        .poll(async () => await roles(namespace), { timeout: 20_000 })
+        .poll(async () => await roles(namespace), { timeout: 40_000 })
         .toMatchObject({
           [stable]: ["none"],
           [next]: ["stable"],
         });
-      await expect.poll(() => seen.at(-1), { timeout: 20_000 }).toEqual([next]);
+      await expect.poll(() => seen.at(-1), { timeout: 60_000 }).toEqual([next]);
     });
     expect(seen.at(0)).toEqual([stable]);
     for (const templates of seen) expect(templates.length, JSON.stringify(seen)).toBeGreaterThan(0);
