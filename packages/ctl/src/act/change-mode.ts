@@ -1,6 +1,5 @@
 import { randomUUID } from "node:crypto";
 import { type Deployment, type KubeObject, resources, type Rollout } from "@safe-deploy/kube";
-import { loadAll } from "js-yaml";
 import type { Context } from "../context.ts";
 import { shortHash } from "../domain/canonical.ts";
 import type { Failure } from "../domain/failure.ts";
@@ -17,8 +16,9 @@ import { factsOf, observeRelease, podsInOrder, readHelmReleases, requireRelease 
 import { liveReport, type OperationReport, reportBase } from "../report/operation-report.ts";
 import { podLine } from "../ui/pod-line.ts";
 import { clearPending } from "./clear-pending.ts";
-import { type ChartInput, helmWords } from "./helm.ts";
+import type { ChartInput } from "./helm.ts";
 import { lockRelease } from "./operation-lock.ts";
+import { reapply, refuseOtherPods, sameBut } from "./reapply.ts";
 import { runHook } from "./run-hook.ts";
 import { finishRestore, takeBack } from "./take-back.ts";
 
@@ -73,7 +73,10 @@ export async function changeMode(context: Context, intent: ModeIntent): Promise<
           },
         );
       }
-      await refuseOtherPods(context, newest, intent);
+      await refuseOtherPods(context, newest, inputOf(newest, intent, false), {
+        withWhat: "the mode",
+        next: `ctl deploy ${context.address} --reuse-values --chart ${intent.chart}, then the same command`,
+      });
     }
     const operation: Operation = left ?? {
       ...wanted,
@@ -131,34 +134,17 @@ async function walk(
   return await verifyMode(context, before, o);
 }
 
-/** @returns why Helm did not do it, if so. */
 async function upgrade(
   context: Context,
   intent: ModeIntent,
   o: StepOptions & { handover: boolean },
 ): Promise<Failure | undefined> {
   const newest = (await readHelmReleases(context.kube, context.release))[0];
-  const child = context.helm.upgrade(inputOf(newest, intent, o.handover), {
-    timeoutSeconds: Math.max(1, Math.ceil((o.deadline - Date.now()) / 1000)),
-    operation: o.operation,
-    noHooks: o.handover,
-  });
-  const stop = () => void child.stop();
-  o.signal.addEventListener("abort", stop);
-  const result = await child.result.finally(() => o.signal.removeEventListener("abort", stop));
-  o.signal.throwIfAborted();
-  if (result.code === 0) return undefined;
-  return failure({ kind: "HelmFailed", subject: `Release/${context.release}`, message: helmWords(result) });
+  return await reapply(context, inputOf(newest, intent, o.handover), { ...o, noHooks: o.handover });
 }
 
 function inputOf(release: HelmRelease | undefined, intent: ModeIntent, handover: boolean): ChartInput {
-  return {
-    chart: intent.chart,
-    base: release?.config ?? {},
-    files: [],
-    set: [`mode=${intent.mode}`, `rollout.handover=${handover}`],
-    setString: [],
-  };
+  return sameBut(release, intent.chart, [`mode=${intent.mode}`, `rollout.handover=${handover}`]);
 }
 
 /** An autoscaler owns the number of pods, and a new workload begins with one. */
@@ -218,27 +204,6 @@ async function verifyMode(context: Context, before: ReleaseFacts, o: StepOptions
   });
   if (run.succeeded) return undefined;
   return failure({ kind: "VerificationFailed", subject: `Job/${before.workload.name}-verify`, message: run.why });
-}
-
-/** @throws CtlError CTL_E_NOT_NOW when this chart would change the pods too, past every gate. */
-async function refuseOtherPods(context: Context, newest: HelmRelease, intent: ModeIntent): Promise<void> {
-  const { gitVersion } = (await context.kube.raw("GET", "/version")) as { gitVersion: string };
-  const rendered = await context.helm.template(inputOf(newest, intent, false), {
-    isUpgrade: true,
-    kubeVersion: gitVersion,
-  });
-  if (templateIn(rendered) === templateIn(newest.manifest)) return;
-  throw new CtlError("CTL_E_NOT_NOW", "this chart would change the pods together with the mode, past every gate", {
-    next: `ctl deploy ${context.address} --reuse-values --chart ${intent.chart}, then the same command`,
-  });
-}
-
-/** Of the workload in these manifests, of whichever kind. */
-function templateIn(manifests: string): string | undefined {
-  const objects = loadAll(manifests) as (KubeObject | null | undefined)[];
-  const workload = objects.find((object) => object?.kind === "Deployment" || object?.kind === "Rollout");
-  const spec = workload?.["spec"] as { template?: unknown } | undefined;
-  return spec?.template === undefined ? undefined : shortHash(spec.template);
 }
 
 async function newestFacts(context: Context): Promise<ReleaseFacts> {

@@ -8,6 +8,7 @@ import { checksFile, factsFile, parseFacts, type ReleaseFacts } from "../domain/
 import { type LedgerEntry, rollbackTarget, verdictOf } from "../domain/ledger.ts";
 import { type Operation, resumption } from "../domain/operation.ts";
 import { plannedSecondsOf } from "../domain/rollout-duration.ts";
+import { holdRoute, waitsForRoute } from "../domain/first-release.ts";
 import { templateHash, workloadOf } from "../domain/serving.ts";
 import { CtlError } from "../errors.ts";
 import { ExitCode } from "../exit-codes.ts";
@@ -20,6 +21,7 @@ import { type Applied, applyAndWatch } from "./apply-and-watch.ts";
 import { bake } from "./bake.ts";
 import { clearPending } from "./clear-pending.ts";
 import { type FinishedRollout, finishRollout } from "./finish-rollout.ts";
+import { heldReport, refuseWhileHeld } from "./first-release.ts";
 import type { ChartInput } from "./helm.ts";
 import { lockRelease, type OperationLock } from "./operation-lock.ts";
 import { isUsable } from "./rollback-target.ts";
@@ -37,6 +39,8 @@ export interface DeployIntent {
   timeoutSeconds: number;
   /** Whether the waits that a rollout has of itself come on top of the timeout. */
   addPlanned: boolean;
+  /** Whether a first release is to wait for a person without its routes. Later ones have been let in already. */
+  pauseFirst: boolean;
   /** For how long a verified release is watched before it is left alone. */
   bakeSeconds?: number;
 }
@@ -52,6 +56,8 @@ export interface Prepared {
   findings: Finding[];
   /** Whether the namespace is not there yet and is to be made. */
   createNamespace: boolean;
+  /** Whether it is a first release without its routes. */
+  holdsRoute: boolean;
 }
 
 /** Deploys, decides whether the release is good, and puts back what was there when it is not. */
@@ -72,6 +78,7 @@ export async function deploy(context: Context, intent: DeployIntent): Promise<Op
     const before = await observeRelease(context.kube, context.release);
     if (await clearPending(context.kube, before.helm[0]))
       context.timeline.add({ kind: "note", what: "ended the Helm operation that was left pending" });
+    if (left === undefined) refuseWhileHeld(context, before);
     const prepared = await prepareDeploy(context, intent);
     refuseFindings(context, prepared.findings);
     if (intent.addPlanned) deadline += plannedSecondsOf(prepared.objects) * 1000;
@@ -115,7 +122,8 @@ export async function deploy(context: Context, intent: DeployIntent): Promise<Op
       });
     }
     await lock.finish();
-    return ended.report;
+    const isGood = ended.report.result === "verified";
+    return prepared.holdsRoute && isGood ? heldReport(context, ended.report) : ended.report;
   } finally {
     await lock.release();
   }
@@ -125,7 +133,9 @@ export async function deploy(context: Context, intent: DeployIntent): Promise<Op
 export async function prepareDeploy(context: Context, intent: DeployIntent): Promise<Prepared> {
   const state = await observeRelease(context.kube, context.release);
   const base = intent.reuseValues ? withoutPin(state.helm[0]?.config ?? {}) : undefined;
-  const unpinned: ChartInput = { ...intent.input, base };
+  const holdsRoute = intent.pauseFirst && (backTo(state) === "remove" || waitsForRoute(state));
+  const set = [...intent.input.set, ...(holdsRoute ? [holdRoute] : [])];
+  const unpinned: ChartInput = { ...intent.input, set, base };
   const isUpgrade = state.helm.length > 0;
   const kubeVersion = await serverVersion(context);
   const render = async (input: ChartInput) =>
@@ -158,7 +168,7 @@ export async function prepareDeploy(context: Context, intent: DeployIntent): Pro
   // Helm asks for the right to make namespaces as soon as it is told to, even when there is nothing to make.
   const createNamespace = intent.createNamespace && !exists;
   const facts = { ...rendered.facts, revision };
-  return { input, objects, facts, state, backTo: backTo(state), findings, createNamespace };
+  return { input, objects, facts, state, backTo: backTo(state), findings, createNamespace, holdsRoute };
 }
 
 function templateOf(state: ReleaseState): Pick<Operation, "fromTemplate"> {
@@ -242,8 +252,8 @@ async function serverVersion(context: Context): Promise<string> {
 }
 
 function fingerprintOf(intent: DeployIntent): string {
-  const { input, reuseValues, rollback } = intent;
-  return shortHash({ input, reuseValues, rollback });
+  const { input, reuseValues, rollback, pauseFirst } = intent;
+  return shortHash({ input, reuseValues, rollback, pauseFirst });
 }
 
 async function apply(

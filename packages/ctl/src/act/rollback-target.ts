@@ -1,3 +1,4 @@
+import { isRouteHeld } from "../domain/first-release.ts";
 import type { HelmRelease } from "../domain/helm-release.ts";
 import { isPending } from "../domain/helm-release.ts";
 import type { LedgerEntry } from "../domain/ledger.ts";
@@ -11,7 +12,7 @@ export function isUsable(helm: readonly HelmRelease[]): (entry: LedgerEntry) => 
   const kind = helm.map(factsOf).find((facts) => facts !== undefined)?.workload.kind;
   return (entry) => {
     const release = helm.find(({ version }) => version === entry.helmRevision);
-    if (release === undefined || isPending(release)) return false;
+    if (release === undefined || isPending(release) || isRouteHeld(release)) return false;
     const facts = factsOf(release);
     // Helm would delete the workload of the present kind before that of the other serves.
     if (kind !== undefined && facts?.workload.kind !== kind) return false;

@@ -21,6 +21,8 @@ export interface DeployOptions extends GlobalOptions, ReportOptions {
   skipPreflight: boolean;
   rollback: boolean;
   createNamespace: boolean;
+  /** Preflight does not know it. */
+  pauseFirst?: boolean;
   dryRun: boolean;
   /** A duration; preflight has none. */
   bake?: string;
@@ -72,7 +74,8 @@ function planLines(prepared: Awaited<ReturnType<typeof prepareDeploy>>, takesBac
       : [
           `2. the release's own verification: it alone serves within ${facts.deadlineSeconds} s, and its declared checks pass`,
         ]),
-    `3. if it fails: ${takesBack ? back : "it is left as it is (--no-rollback)"}`,
+    ...(prepared.holdsRoute ? ["3. it waits without its routes until a person promotes it"] : []),
+    `${prepared.holdsRoute ? 4 : 3}. if it fails: ${takesBack ? back : "it is left as it is (--no-rollback)"}`,
   ];
 }
 
@@ -124,6 +127,7 @@ function intentOf(options: DeployOptions) {
     skipPreflight: options.skipPreflight,
     rollback: options.rollback,
     createNamespace: options.createNamespace,
+    pauseFirst: options.pauseFirst === true,
     timeoutSeconds: timeoutSeconds(options),
     bakeSeconds: bakeSeconds(options.bake),
     addPlanned: options.timeoutIsDefault === true,

@@ -31,6 +31,7 @@ export async function runFlag(options: FlagOptions, value: "true" | "false", sig
       skipPreflight: false,
       rollback: options.rollback,
       createNamespace: false,
+      pauseFirst: false,
       timeoutSeconds: timeoutSeconds(options),
       addPlanned: options.timeoutIsDefault === true,
     };

@@ -1,5 +1,7 @@
+import { removeFirst } from "../act/first-release.ts";
 import { chooseTarget, rollback } from "../act/rollback.ts";
 import type { GlobalOptions } from "../command-line.ts";
+import { waitsForRoute } from "../domain/first-release.ts";
 import type { LedgerEntry } from "../domain/ledger.ts";
 import { hashLabel } from "../domain/rollout-object.ts";
 import { planRollback } from "../domain/rollout-commands.ts";
@@ -19,8 +21,13 @@ export interface RollbackOptions extends GlobalOptions, ReportOptions {
 export async function runRollback(options: RollbackOptions, signal: AbortSignal): Promise<Outcome> {
   const to = parseTarget(options.toRevision ?? options.to);
   return await operate(options, `rollback ${options.release}`, signal, async (context) => {
+    const state = await observeRelease(context.kube, context.release);
+    const removes = to === "verified" && waitsForRoute(state);
+    if (options.dryRun && removes) {
+      const text = "would remove the release: it is the first one, and waits to be promoted";
+      return { exit: ExitCode.ok, text: `${text}\n`, json: { schemaVersion: 1, kind: "plan", removes: true } };
+    }
     if (options.dryRun) {
-      const state = await observeRelease(context.kube, context.release);
       requireRelease(state);
       const target = chooseTarget(state, to, context.address);
       const steps = state.rollout === undefined ? [] : planRollback(state.rollout, isStable(state, target));
@@ -32,7 +39,9 @@ export async function runRollback(options: RollbackOptions, signal: AbortSignal)
       };
     }
     const intent = { to, timeoutSeconds: timeoutSeconds(options) };
-    return await withReport(context, options, "rollback", () => rollback(context, intent));
+    return await withReport(context, options, "rollback", () =>
+      removes ? removeFirst(context, "rollback", intent) : rollback(context, intent),
+    );
   });
 }
 

@@ -5,7 +5,7 @@
 export interface Operation {
   /** Also in the environment of the operation's child processes, by which an orphan is found. */
   id: string;
-  kind: "deploy" | "rollback" | "promote" | "retry" | "resume" | "mode";
+  kind: "deploy" | "rollback" | "promote" | "abort" | "retry" | "resume" | "mode";
   /** Equal for two runs of the same command. */
   fingerprint: string;
   startedAt: string;

@@ -1,4 +1,5 @@
 import { ExitCode } from "../exit-codes.ts";
+import { isRouteHeld } from "./first-release.ts";
 import type { HelmRelease } from "./helm-release.ts";
 import { isPending } from "./helm-release.ts";
 import type { LedgerEntry } from "./ledger.ts";
@@ -47,6 +48,10 @@ export function releaseStatus(s: {
   if (awaited !== undefined) return inProgress(`waiting for ${awaited}`);
   if (verdict === undefined) {
     return { state: "unverified", exit: ExitCode.inconclusive, why: "it serves, but nothing has verified it" };
+  }
+  if (isRouteHeld(s.newest)) {
+    const why = `the first release waits to be promoted, and no route leads to it; ${verdict.why} (${verdict.at})`;
+    return { state: "paused", exit: ExitCode.paused, why };
   }
   return { state: "verified", exit: ExitCode.ok, why: `${verdict.why} (${verdict.at})` };
 }

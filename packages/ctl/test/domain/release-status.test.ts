@@ -20,6 +20,13 @@ describe("the state of a release", () => {
     expect(releaseStatus(good)).toMatchObject({ state: "verified", exit: 0 });
   });
 
+  test("paused: it is a first release, verified, that no route leads to", () => {
+    const held = helmRelease({ config: { ingress: { held: true } } });
+    expect(releaseStatus({ ...good, newest: held })).toMatchObject({ state: "paused", exit: 7 });
+    const bad = entry(2, "a", "fail");
+    expect(releaseStatus({ ...good, newest: held, verdict: bad })).toMatchObject({ state: "failed" });
+  });
+
   test("unverified: it serves, and nothing has judged it", () => {
     expect(releaseStatus({ ...good, verdict: undefined })).toMatchObject({ state: "unverified", exit: 8 });
   });
