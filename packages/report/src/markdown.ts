@@ -1,5 +1,5 @@
 import { formatDate, formatDuration, formatLimit, formatOffset, formatTime, formatValue } from "./format.ts";
-import type { AnalysisMetric, LogExcerpt, Report } from "./report.ts";
+import type { AnalysisMetric, LogExcerpt, Report, Verification } from "./report.ts";
 import { visible } from "./visible.ts";
 import {
   changeName,
@@ -9,6 +9,7 @@ import {
   kinds,
   phases,
   results,
+  roleWord,
   stepStates,
   strategyText,
   type Word,
@@ -21,6 +22,7 @@ export function toMarkdown(report: Report): string {
     ...why(report),
     ...changes(report),
     ...timeline(report),
+    ...requests(report),
     ...evidence(report),
     ...verified(report),
     ...next(report),
@@ -53,9 +55,10 @@ function head({ verdict, kind, release, namespace, cluster, startedAt, endedAt, 
   ];
 }
 
-function why({ fault, analysis = [] }: Report): string[] {
+function why({ fault, rejectedBy, analysis = [] }: Report): string[] {
   const blocks: string[] = [];
   if (fault !== undefined) blocks.push(`**${text(fault.kind)}**, ${code(fault.subject)}`, fence(fault.message));
+  if (rejectedBy !== undefined) blocks.push(...checkTable(rejectedBy));
   for (const metric of analysis.filter(({ deciding }) => deciding === true)) blocks.push(...deciding(metric));
   const others = analysis.filter(({ deciding }) => deciding !== true);
   if (others.length > 0)
@@ -114,6 +117,18 @@ function timeline({ timeline, strategy, startedAt }: Report): string[] {
   ]);
 }
 
+function requests({ strategy, figures: { requestsByVersion = [], uncounted } = {} }: Report): string[] {
+  const rows = requestsByVersion.map(({ version, role, requests, failedRequests }) => [
+    `${text(version)} (${roleWord(role, strategy)})`,
+    formatValue(requests),
+    `${formatValue(failedRequests)}${requests > 0 ? ` (${formatValue(failedRequests / requests, "ratio")})` : ""}`,
+  ]);
+  return section("Traffic by version", [
+    ...(rows.length === 0 ? [] : [table(["Version", "Requests", "Failed"], rows)]),
+    ...(uncounted === undefined ? [] : [`The requests were not counted. ${text(uncounted)}`]),
+  ]);
+}
+
 function evidence({ podEvents = [], logs = [] }: Report): string[] {
   const blocks: string[] = [];
   if (podEvents.length > 0)
@@ -149,19 +164,20 @@ function verified({ restored, verification }: Report): string[] {
     const items = restored.items.map(({ what, to }) => `${what} ${text(to)}`);
     blocks.push(`**${text(restored.version)}** serves again${items.length === 0 ? "" : `: ${items.join(", ")}`}.`);
   }
-  if (verification?.checks.length === 0) blocks.push("No check ran.");
-  else if (verification !== undefined)
-    blocks.push(
-      table(
-        ["Check", "Outcome", "What came"],
-        verification.checks.map(({ name, outcome, detail }) => [
-          text(name),
-          mark(checkOutcomes[outcome]),
-          text(detail ?? ""),
-        ]),
-      ),
-    );
+  if (verification !== undefined) blocks.push(...checkTable(verification));
   return section(restored === undefined ? "How it was verified" : "What was restored, and how it was verified", blocks);
+}
+
+function checkTable({ checks, version }: Verification): string[] {
+  if (checks.length === 0) return ["No check ran."];
+  const passed = checks.filter(({ outcome }) => outcome === "passed").length;
+  return [
+    `${passed} of ${checks.length} checks${version === undefined ? "" : ` of ${text(version)}`} passed:`,
+    table(
+      ["Check", "Outcome", "What came"],
+      checks.map(({ name, outcome, detail }) => [text(name), mark(checkOutcomes[outcome]), text(detail ?? "")]),
+    ),
+  ];
 }
 
 function next({ next = [] }: Report): string[] {

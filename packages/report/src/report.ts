@@ -29,6 +29,8 @@ export interface Report {
   figures?: Figures;
   /** Why the release cannot serve, as the cluster tells it. */
   fault?: Fault;
+  /** What the declared checks said of the version that failed, where it came to be verified. */
+  rejectedBy?: Verification;
   analysis?: AnalysisMetric[];
   traffic?: Traffic;
   podEvents?: PodEvent[];
@@ -148,6 +150,17 @@ export interface Figures {
   requests?: number;
   /** Those of them that failed. */
   failedRequests?: number;
+  /** The same by version. */
+  requestsByVersion?: VersionRequests[];
+  /** Why the requests were not counted. */
+  uncounted?: string;
+}
+
+export interface VersionRequests {
+  version: string;
+  role: Role;
+  requests: number;
+  failedRequests: number;
 }
 
 export interface Fault {
@@ -256,6 +269,8 @@ export interface Restored {
 }
 
 export interface Verification {
+  /** Of which version; absent: of what serves at the end. */
+  version?: string;
   /** Where the checks ran: "Job/myapp-verify". */
   by?: string;
   checks: Check[];

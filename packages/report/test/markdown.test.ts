@@ -23,6 +23,7 @@ describe("the Markdown", () => {
       "Why",
       "What changed",
       "Timeline",
+      "Traffic by version",
       "Evidence",
       "What was restored, and how it was verified",
       "What next",
@@ -48,6 +49,28 @@ describe("the Markdown", () => {
     expect(toMarkdown({ ...bare, verification: { checks: [] } })).toContain("No check ran.");
   });
 
+  test("tells every declared check of a version that they refused", () => {
+    const text = toMarkdown({
+      ...bare,
+      rejectedBy: {
+        version: "v2",
+        checks: [
+          { name: "health", outcome: "passed", detail: "1 of 1 request passed" },
+          { name: "new feature", outcome: "failed", detail: "status is 500, not 2xx" },
+        ],
+      },
+    });
+    expect(text).toContain("1 of 2 checks of v2 passed:");
+    expect(text).toMatch(/\| new feature \| ✗ \w+ \| status is 500, not 2xx \|/);
+  });
+
+  test("tells the requests by version, or why nobody counted them", () => {
+    expect(toMarkdown(fixtures.abortedCanary())).toContain("| 20251028.2 (canary) | 312 | 94 (30.1 %) |");
+    expect(toMarkdown({ ...bare, figures: { uncounted: "Prometheus: forbidden" } })).toContain(
+      "The requests were not counted. Prometheus: forbidden",
+    );
+  });
+
   test("every table keeps its columns whatever its cells hold", () => {
     const lines = toMarkdown(hostile()).split("\n");
     const tables = lines.flatMap((line, index) => (line.startsWith("| --- ") ? [index] : []));
@@ -70,6 +93,7 @@ describe("the Markdown", () => {
       "### Why",
       "### What cha",
       "### Timeline",
+      "### Traffic ",
       "### Evidence",
       "### What was",
       "### What nex",

@@ -71,7 +71,19 @@ const whole: Whole<Report> = {
   },
   timeline: [{ at, kind: "decision", text: "Aborted", outcome: "bad", mark: "aborted" }],
   weights: [{ at, weight: 10 }],
-  figures: { detectionSeconds: 1, restoreSeconds: 2, requests: 3, failedRequests: 4 },
+  figures: {
+    detectionSeconds: 1,
+    restoreSeconds: 2,
+    requests: 3,
+    failedRequests: 4,
+    requestsByVersion: [{ version: "v2", role: "new", requests: 3, failedRequests: 4 }],
+    uncounted: "",
+  },
+  rejectedBy: {
+    version: "v2",
+    by: "ledger entry 1",
+    checks: [{ name: "healthz", outcome: "failed", detail: "500" }],
+  },
   fault: { kind: "CrashLoop", subject: "Pod/a", message: "exit code 1" },
   analysis: [
     {
@@ -98,7 +110,7 @@ const whole: Whole<Report> = {
     { pod: "a", container: "app", version: "1", previous: true, lines: ["failed"], matters: [0], truncated: true },
   ],
   restored: { version: "1", items: [{ what: "traffic", to: "100 %" }] },
-  verification: { by: "Job/a-verify", checks: [{ name: "healthz", outcome: "passed", detail: "200" }] },
+  verification: { version: "v1", by: "Job/a-verify", checks: [{ name: "healthz", outcome: "passed", detail: "200" }] },
   next: [{ command: "ctl history", why: "See" }],
 };
 
@@ -112,6 +124,7 @@ const bareParts: { [Key in keyof Whole<Report>]?: Bare<Whole<Report>[Key]> | Bar
   weights: [{ at, weight: 0 }],
   figures: {},
   fault: { kind: "CrashLoop", subject: "Pod/a", message: "exit code 1" },
+  rejectedBy: { checks: [{ name: "a", outcome: "notRun" }] },
   analysis: [{ name: "a", phase: "Running" }],
   traffic: {
     source: "Prometheus",

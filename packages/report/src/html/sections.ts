@@ -1,5 +1,15 @@
 import { formatDate, formatDuration, formatLimit, formatOffset, formatTime, formatValue } from "../format.ts";
-import type { AnalysisMetric, Change, Check, LogExcerpt, Measurement, PodEvent, Report, Version } from "../report.ts";
+import type {
+  AnalysisMetric,
+  Change,
+  LogExcerpt,
+  Measurement,
+  PodEvent,
+  Report,
+  Verification,
+  Version,
+  VersionRequests,
+} from "../report.ts";
 import {
   changeName,
   changeValue,
@@ -99,7 +109,7 @@ function tiles({ figures = {}, verdict, weights = [] }: Report, took: number | u
 }
 
 function why(report: Report): Section | undefined {
-  const { fault, analysis = [] } = report;
+  const { fault, rejectedBy, analysis = [] } = report;
   const deciding = analysis.filter((metric) => metric.deciding === true);
   const others = analysis.filter((metric) => metric.deciding !== true);
   if (fault === undefined && analysis.length === 0) return undefined;
@@ -115,6 +125,11 @@ function why(report: Report): Section | undefined {
         </h3>
         <p class="quote">${fault.message}</p>
       </div>`
+    }
+    ${
+      rejectedBy !== undefined &&
+      html`<h3>Declared checks</h3>
+        ${checkTable(rejectedBy)}`
     }
     ${deciding.map(decidingMetric)}
     ${
@@ -322,8 +337,42 @@ function timeline({ timeline, strategy, startedAt }: Report): Section {
 }
 
 function traffic(report: Report): Section | undefined {
-  const body = renderPlots(report);
-  return body === undefined ? undefined : { id: "traffic", title: "Traffic by version", body };
+  const { requestsByVersion, uncounted } = report.figures ?? {};
+  const plots = renderPlots(report);
+  if (plots === undefined && requestsByVersion === undefined && uncounted === undefined) return undefined;
+  return {
+    id: "traffic",
+    title: "Traffic by version",
+    body: html`${requestsByVersion !== undefined && requestTable(requestsByVersion, report.strategy)}
+    ${uncounted !== undefined && html`<p class="muted">The requests were not counted. ${uncounted}</p>`} ${plots}`,
+  };
+}
+
+function requestTable(counts: VersionRequests[], strategy: Report["strategy"]): Html {
+  if (counts.length === 0) return html`<p class="muted">No version answered a request.</p>`;
+  return html`<table class="wide">
+    <thead>
+      <tr>
+        <th scope="col">Version</th>
+        <th scope="col">Requests</th>
+        <th scope="col">Failed</th>
+      </tr>
+    </thead>
+    <tbody>
+      ${counts.map(
+        ({ version, role, requests, failedRequests }) =>
+          html`<tr>
+            <th scope="row">${version} <span class="muted">${roleWord(role, strategy)}</span></th>
+            <td>${formatValue(requests)}</td>
+            <td>
+              ${formatValue(failedRequests)}${
+                requests > 0 && html` <span class="muted">${formatValue(failedRequests / requests, "ratio")}</span>`
+              }
+            </td>
+          </tr>`,
+      )}
+    </tbody>
+  </table>`;
 }
 
 function evidence({ podEvents, logs }: Report): Section | undefined {
@@ -436,16 +485,17 @@ function restoredAndVerified({ restored, verification }: Report): Section | unde
           )}
         </dl>`
     }
-    ${verification !== undefined && checkTable(verification.checks, verification.by)}`,
+    ${verification !== undefined && checkTable(verification)}`,
   };
 }
 
-function checkTable(checks: Check[], by: string | undefined): Html {
+function checkTable({ checks, by, version }: Verification): Html {
   if (checks.length === 0) return html`<p>No check ran${by !== undefined && html` in ${by}`}.</p>`;
   const passed = checks.filter(({ outcome }) => outcome === "passed").length;
   return html`<table class="wide">
     <caption>
-      ${passed} of ${checks.length} checks passed${by !== undefined && html` <span class="muted">${by}</span>`}
+      ${passed} of ${checks.length} checks${version !== undefined && html` of ${version}`}
+      passed${by !== undefined && html` <span class="muted">${by}</span>`}
     </caption>
     <thead>
       <tr>
