@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { KubeError } from "@safe-deploy/kube";
 import type { Context } from "../context.ts";
 import { shortHash } from "../domain/canonical.ts";
 import { type LedgerEntry, newestFirst, rollbackTarget } from "../domain/ledger.ts";
@@ -25,6 +26,7 @@ export async function rollback(context: Context, intent: RollbackIntent): Promis
   const deadline = Date.now() + intent.timeoutSeconds * 1000;
   const lock = await lockRelease(context.kube, context.release, (what) => context.timeline.add({ kind: "note", what }));
   const signal = AbortSignal.any([context.signal, lock.lost]);
+  let hasBegun = false;
   try {
     const wanted = { kind: "rollback", fingerprint: shortHash({ to: intent.to }) } as const;
     const left = resumption(lock.left, wanted).continue;
@@ -33,6 +35,7 @@ export async function rollback(context: Context, intent: RollbackIntent): Promis
       left === undefined ? begin(context, state, intent, wanted) : resume(context, state, left);
     await refuseMovedTag(context, target);
     await lock.record(operation);
+    hasBegun = true;
     if (left === undefined && state.facts !== undefined) await sendTrafficBack(context, state.facts);
     await markBad(context, state, operation);
 
@@ -61,6 +64,12 @@ export async function rollback(context: Context, intent: RollbackIntent): Promis
     if (context.signal.aborted) {
       throw new CtlError("CTL_E_INTERRUPTED", "the rollback was interrupted; the cluster may be between two releases", {
         next: `the same command goes on with it; ctl status ${context.address} shows where it is`,
+        cause: error,
+      });
+    }
+    if (hasBegun && error instanceof KubeError) {
+      throw new CtlError("CTL_E_RESTORE_FAILED", `the rollback is not finished: ${error.message}`, {
+        next: `the same command goes on with it; ctl status ${context.address} shows what serves now`,
         cause: error,
       });
     }

@@ -41,31 +41,31 @@ export async function takeBack(
 ): Promise<OperationReport> {
   const why = `${failed.fault.kind}: ${failed.fault.subject}: ${failed.fault.message}`;
   if (!isTold(context, failed.fault))
-    context.timeline.add({ kind: "decision", outcome: "bad", mark: "failed", what: `failed: ${why}` });
-  const isWanted = o.wanted && operation.backTo !== null;
-  if (isWanted) await sendTrafficBack(context, o.facts);
-  const log = await faultLog(context, failed.fault);
-  await recordFailure(context, operation, failed, o.facts);
-  const failure = {
-    fault: failed.fault,
-    events: failed.events,
-    ...(log === undefined ? {} : { log }),
-    detectionSeconds: secondsBetween(o.since, failed.at),
-  };
-  if (!isWanted || operation.backTo === null) {
-    await lock.finish();
-    return failedReport(context, operation, failure, o.wanted);
+    context.timeline.add({ kind: "decision", outcome: "bad", mark: "failed", what: `failed: ${firstLine(why)}` });
+  // Read beside the rest, while its pod is there.
+  const evidence = evidenceOf(context, failed, o.since);
+  const { backTo } = operation;
+  try {
+    if (!o.wanted || backTo === null) {
+      await recordFailure(context, operation, failed, o.facts);
+      await finishRecord(context, lock);
+      return failedReport(context, operation, await evidence, o.wanted);
+    }
+    await sendTrafficBack(context, o.facts);
+    await recordFailure(context, operation, failed, o.facts);
+    const restoring: Operation = {
+      ...operation,
+      restore: { targetNumber: backTo, why, detectedAt: new Date(failed.at).toISOString() },
+    };
+    await lock.record(restoring);
+    const report = await finishRestore(context, lock, restoring, {
+      deadline: Math.max(o.deadline, Date.now() + restoreMs),
+      signal: o.signal,
+    });
+    return { ...report, ...(await evidence) };
+  } catch (error) {
+    return { ...notRestored(context, operation, { why, error, signal: o.signal }), ...(await evidence) };
   }
-  const restoring: Operation = {
-    ...operation,
-    restore: { targetNumber: operation.backTo, why, detectedAt: new Date(failed.at).toISOString() },
-  };
-  await lock.record(restoring);
-  const report = await finishRestore(context, lock, restoring, {
-    deadline: Math.max(o.deadline, Date.now() + restoreMs),
-    signal: o.signal,
-  });
-  return { ...report, ...failure };
 }
 
 /** The controller's abort and ctl's word for it are one event. */
@@ -89,13 +89,13 @@ export async function finishRestore(
     if (restore.targetNumber === 0) {
       await removeRelease(context, options);
       const at = context.timeline.add({ kind: "restore", outcome: "good", mark: "removed", what: "removed" });
-      await lock.finish();
+      await finishRecord(context, lock);
       return {
         ...base(),
         result: "removed",
         exit: ExitCode.restored,
         code: "CTL_E_FAILED_REMOVED",
-        summary: `the first release of ${context.release} failed and was removed: ${restore.why}`,
+        summary: `the first release of ${context.release} failed and was removed: ${firstLine(restore.why)}`,
         restoreSeconds: secondsBetween(detectedAt, at),
       };
     }
@@ -111,33 +111,61 @@ export async function finishRestore(
       mark: "restored",
       what: `restored and verified: ${target.image}`,
     });
-    await lock.finish();
+    await finishRecord(context, lock);
     return {
       ...base(),
       result: "restored",
       exit: ExitCode.restored,
       code: "CTL_E_FAILED_RESTORED",
-      summary: `the release failed and ${context.release} is back at ${target.image}, verified: ${restore.why}`,
+      summary: `the release failed and ${context.release} is back at ${target.image}, verified: ${firstLine(restore.why)}`,
       live,
       restoreSeconds: secondsBetween(detectedAt, at),
     };
   } catch (error) {
-    if (!(error instanceof CtlError || error instanceof KubeError) || o.signal.aborted) throw error;
-    context.timeline.add({
-      kind: "restore",
-      outcome: "bad",
-      mark: "not restored",
-      what: `not restored: ${error.message}`,
-    });
-    return {
-      ...base(),
-      result: "restoreFailed",
-      exit: ExitCode.notRestored,
-      code: "CTL_E_RESTORE_FAILED",
-      summary: `the release failed (${restore.why}) and could not be restored: ${error.message}`,
-      next: (error instanceof CtlError ? error.next : undefined) ?? "the same command goes on with the restore",
-    };
+    return notRestored(context, operation, { why: restore.why, error, signal: o.signal });
   }
+}
+
+/**
+ * What is left to do is in the operation's record, so the same command goes on with it.
+ *
+ * @throws what no cluster and no ctl has thrown, and whatever comes of an interruption.
+ */
+function notRestored(
+  context: Context,
+  operation: Operation,
+  o: { why: string; error: unknown; signal: AbortSignal },
+): OperationReport {
+  const { error } = o;
+  if (!(error instanceof CtlError || error instanceof KubeError) || o.signal.aborted) throw error;
+  context.timeline.add({
+    kind: "restore",
+    outcome: "bad",
+    mark: "not restored",
+    what: `not restored: ${error.message}`,
+  });
+  const told = error instanceof CtlError ? error.next : error.hint;
+  return {
+    ...reportBase(context, operation.kind),
+    result: "restoreFailed",
+    exit: ExitCode.notRestored,
+    code: "CTL_E_RESTORE_FAILED",
+    summary: `the release failed (${firstLine(o.why)}) and could not be restored: ${error.message}`,
+    next: told ?? `the same command goes on with the restore; ctl status ${context.address} shows what serves now`,
+  };
+}
+
+/** Nothing is left to do; a record that stays makes the same command look once more, and changes nothing else. */
+async function finishRecord(context: Context, lock: OperationLock): Promise<void> {
+  await lock.finish().catch((error: unknown) => {
+    if (!(error instanceof KubeError)) throw error;
+    context.timeline.add({ kind: "note", what: `the record of this operation stays: ${error.message}` });
+  });
+}
+
+/** A verdict goes on with what was asked and what came. */
+function firstLine(text: string): string {
+  return text.split("\n")[0] ?? "";
 }
 
 async function recordFailure(
@@ -170,6 +198,13 @@ async function recordFailure(
   });
 }
 
+type Evidence = Pick<OperationReport, "fault" | "log" | "events" | "detectionSeconds">;
+
+async function evidenceOf(context: Context, { fault, events, at }: Failure, since: number): Promise<Evidence> {
+  const log = await faultLog(context, fault);
+  return { fault, events, detectionSeconds: secondsBetween(since, at), ...(log === undefined ? {} : { log }) };
+}
+
 async function faultLog(context: Context, fault: Fault): Promise<string | undefined> {
   if (fault.log === undefined) return undefined;
   const { pod, container, previous } = fault.log;
@@ -178,12 +213,7 @@ async function faultLog(context: Context, fault: Fault): Promise<string | undefi
   return await read({ previous }).catch(() => read({ previous: !previous }).catch(() => undefined));
 }
 
-function failedReport(
-  context: Context,
-  operation: Operation,
-  failure: Pick<OperationReport, "fault" | "log" | "events" | "detectionSeconds">,
-  wanted: boolean,
-): OperationReport {
+function failedReport(context: Context, operation: Operation, failure: Evidence, wanted: boolean): OperationReport {
   const why = wanted ? "no verified release is there to go back to" : "--no-rollback";
   return {
     ...reportBase(context, operation.kind),
@@ -191,7 +221,7 @@ function failedReport(
     result: "failed",
     exit: ExitCode.notRestored,
     code: "CTL_E_FAILED",
-    summary: `the release failed and was left as it is (${why}): ${failure.fault?.kind}: ${failure.fault?.message ?? ""}`,
+    summary: `the release failed and was left as it is (${why}): ${failure.fault?.kind}: ${firstLine(failure.fault?.message ?? "")}`,
     next: wanted ? `ctl deploy ${context.address} --image <one that works>` : `ctl rollback ${context.address}`,
   };
 }
