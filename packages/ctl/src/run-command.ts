@@ -45,8 +45,7 @@ export async function operate<T>(
   });
   const progress = chooseProgress(title, timeoutSeconds(options));
   const timeline = new Timeline((entry) => progress.note(entry.seconds, entry.what));
-  // The API server writes whole seconds into its objects.
-  const journal = new Journal(timeline.startedAt - 1000);
+  const journal = new Journal(timeline.startedAt);
   try {
     return await body({ ...connection, namespace: kube.namespace, helm, progress, timeline, journal });
   } finally {

@@ -454,6 +454,8 @@ export interface AnalysisMeasurement {
   finishedAt?: string;
   /** As the provider gave it: `[0.25]` from Prometheus. */
   value?: string;
+  /** Of a Job: its `job-name`. */
+  metadata?: Record<string, string>;
 }
 
 export interface AnalysisMetricResult {

@@ -14,9 +14,6 @@ export type Applied =
   | ({ outcome: "failed" } & Failure)
   | { outcome: "interrupted" };
 
-/** Events carry whole seconds. In milliseconds. */
-const clockMs = 1_000;
-
 export interface ApplyOptions {
   facts: ReleaseFacts;
   /** Hash of the workload's pod template before the upgrade; undefined at a first deploy. */
@@ -72,7 +69,7 @@ export async function applyAndWatch(context: Context, child: HelmChild, o: Apply
     outcome: "failed",
     fault,
     workload,
-    events: eventsAbout(fault.subject, last?.events ?? [], context.timeline.startedAt - clockMs),
+    events: eventsAbout(fault.subject, last?.events ?? [], context.journal.since),
     at: Date.now(),
   };
 }
@@ -121,7 +118,7 @@ async function helmFault(
   if (
     newest?.verdict === "fail" &&
     newest.helmRevision === facts.revision &&
-    Date.parse(newest.at) >= context.timeline.startedAt
+    Date.parse(newest.at) >= context.journal.since
   ) {
     return { kind: "VerificationFailed", subject: `Job/${facts.workload.name}-verify`, message: newest.why };
   }

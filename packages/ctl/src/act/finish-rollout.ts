@@ -1,11 +1,13 @@
 import type { Context } from "../context.ts";
 import type { ReleaseFacts } from "../domain/facts.ts";
 import { promotionLimitSeconds } from "../domain/helm-values.ts";
-import { CtlError, type ErrorCode } from "../errors.ts";
+import { CtlError } from "../errors.ts";
 import { ExitCode } from "../exit-codes.ts";
+import { waitingCommands } from "../domain/rollout-commands.ts";
 import { observeRelease, readHelmReleases, requireRelease } from "../observe/release-state.ts";
 import { liveReport, type OperationReport, reportBase } from "../report/operation-report.ts";
 import { type FollowedRollout, followRollout } from "./follow-rollout.ts";
+import { gateFault } from "./gate-fault.ts";
 import { runHook } from "./run-hook.ts";
 import type { Failure } from "../domain/failure.ts";
 
@@ -34,7 +36,10 @@ export async function finishRollout(
   const limit = release === undefined ? undefined : promotionLimitSeconds(release);
   const deadline = o.deadline + (limit ?? 0) * 1000;
   const followed = await followRollout(context, facts, { ...o, deadline, promotionLimitSeconds: limit });
-  if (followed.outcome === "failed") return followed;
+  if (followed.outcome === "failed") {
+    const fault = followed.gate === undefined ? undefined : await gateFault(context.kube, facts, followed.gate);
+    return fault === undefined ? followed : { ...followed, fault };
+  }
   if (followed.outcome === "interrupted" && !context.signal.aborted) {
     throw new CtlError("CTL_E_LOCKED", "this ctl lost its Lease on the release and stopped following the rollout", {
       next: `ctl wait ${context.address}`,
@@ -85,41 +90,20 @@ async function verifiedReport(context: Context, kind: OperationReport["kind"]): 
 function waitingReport(
   context: Context,
   kind: OperationReport["kind"],
-  followed: Exclude<FollowedRollout, { outcome: "promoted" | "failed" | "interrupted" }>,
+  followed: Extract<FollowedRollout, { outcome: "waits" | "deadline" }>,
 ): OperationReport {
-  const person = `ctl promote ${context.address}, or ctl abort ${context.address}`;
-  const report = (
-    result: OperationReport["result"],
-    code: ErrorCode,
-    exit: ExitCode,
-    summary: string,
-    next: string,
-  ) => {
-    context.timeline.add(
-      followed.outcome === "deadline"
-        ? { kind: "note", what: summary }
-        : { kind: "decision", mark: "waits", what: summary },
-    );
-    return { ...reportBase(context, kind), result, exit, code, summary, next };
-  };
-  switch (followed.outcome) {
-    case "paused":
-      return report("paused", "CTL_E_PAUSED", ExitCode.paused, `paused: ${followed.why}`, person);
-    case "inconclusive":
-      return report(
-        "inconclusive",
-        "CTL_E_INCONCLUSIVE",
-        ExitCode.inconclusive,
-        `inconclusive: ${followed.why}`,
-        person,
-      );
-    case "deadline":
-      return report(
-        "goingOn",
-        "CTL_E_DEADLINE",
-        ExitCode.deadline,
-        `the deadline passed, and the rollout goes on: waiting for ${followed.waitingFor}`,
-        `ctl wait ${context.address}`,
-      );
+  const base = () => reportBase(context, kind);
+  if (followed.outcome === "deadline") {
+    const summary = `the deadline passed, and the rollout goes on: waiting for ${followed.waitingFor}`;
+    context.timeline.add({ kind: "note", what: summary });
+    const next = `ctl wait ${context.address}`;
+    return { ...base(), result: "goingOn", exit: ExitCode.deadline, code: "CTL_E_DEADLINE", summary, next };
   }
+  const { verdict } = followed;
+  const summary = `${verdict.kind}: ${verdict.why}`;
+  context.timeline.add({ kind: "decision", mark: "waits", what: summary });
+  const next = waitingCommands(verdict, context.address);
+  return verdict.kind === "paused"
+    ? { ...base(), result: "paused", exit: ExitCode.paused, code: "CTL_E_PAUSED", summary, next }
+    : { ...base(), result: "inconclusive", exit: ExitCode.inconclusive, code: "CTL_E_INCONCLUSIVE", summary, next };
 }

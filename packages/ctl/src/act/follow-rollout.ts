@@ -10,13 +10,17 @@ import { type FollowedWorkload, followWorkload } from "../observe/follow-workloa
 import { podsInOrder } from "../observe/release-state.ts";
 import { podLine } from "../ui/pod-line.ts";
 
-export type FailedRollout = { outcome: "failed" } & Failure;
+export interface FailedRollout extends Failure {
+  outcome: "failed";
+  /** Name of the Job that decided it, as a gate of the rollout. */
+  gate?: string;
+}
 
 export type FollowedRollout =
   | { outcome: "promoted" }
   | FailedRollout
   /** Nothing happens until a person acts. */
-  | { outcome: "paused" | "inconclusive"; why: string }
+  | { outcome: "waits"; verdict: Extract<RolloutVerdict, { kind: "paused" | "inconclusive" }> }
   | { outcome: "deadline"; waitingFor: string }
   | { outcome: "interrupted" };
 
@@ -63,7 +67,7 @@ export async function followRollout(
       const verdict = verdictOf(state, seen);
       refusedSince = verdict.kind === "invalid" ? (refusedSince ?? seen.now) : undefined;
       const limit = promotionLimit(state, o.promotionLimitSeconds);
-      const ended = endOf(verdict, seen, { refusedSince, limit });
+      const ended = endOf(verdict, seen, { refusedSince, limit, since: context.journal.since });
       if (ended !== undefined) return ended;
       waitingFor = verdict.kind === "inFlight" ? verdict.why : "a person to promote the preview";
       context.progress.waiting(waitingFor);
@@ -97,15 +101,19 @@ function promotionLimit({ pause }: RolloutState, seconds: number | undefined): P
 function endOf(
   verdict: RolloutVerdict,
   seen: FollowedWorkload,
-  { refusedSince, limit }: { refusedSince: number | undefined; limit: PromotionLimit | undefined },
+  o: { refusedSince: number | undefined; limit: PromotionLimit | undefined; since: number },
 ): FollowedRollout | undefined {
+  const { refusedSince, limit, since } = o;
   const failed = (kind: Fault["kind"], message: string) =>
-    failedRollout(seen, { kind, subject: `Rollout/${seen.workload.rollout?.metadata.name ?? ""}`, message });
+    failedRollout(seen, { kind, subject: `Rollout/${seen.workload.rollout?.metadata.name ?? ""}`, message }, since);
   switch (verdict.kind) {
     case "promoted":
       return { outcome: "promoted" };
     case "aborted":
-      return failed("RolloutAborted", verdict.why);
+      return {
+        ...failed("RolloutAborted", verdict.why),
+        ...(verdict.job === undefined ? {} : { gate: verdict.job }),
+      };
     case "stuck":
       return failed("DeadlineExceeded", verdict.why);
     case "invalid": {
@@ -118,14 +126,14 @@ function endOf(
     case "paused":
     case "inconclusive": {
       const diagnosis = diagnose(seen.workload, seen.events, seen.now);
-      if (diagnosis.fault !== undefined) return failedRollout(seen, diagnosis.fault);
+      if (diagnosis.fault !== undefined) return failedRollout(seen, diagnosis.fault, since);
       if (limit !== undefined && seen.now >= limit.at)
         return failed("RolloutAborted", `nobody promoted the preview within ${secondsWords(limit.seconds)}`);
       if (limit !== undefined) {
         seen.wakeAt(limit.at);
         return undefined;
       }
-      if (verdict.kind !== "inFlight") return { outcome: verdict.kind, why: verdict.why };
+      if (verdict.kind !== "inFlight") return { outcome: "waits", verdict };
       if (diagnosis.lookAgainAt !== undefined) seen.wakeAt(diagnosis.lookAgainAt);
       if (verdict.lookAgainAt !== undefined) seen.wakeAt(verdict.lookAgainAt);
       return undefined;
@@ -133,15 +141,13 @@ function endOf(
   }
 }
 
-function failedRollout(seen: FollowedWorkload, fault: Fault): FailedRollout {
+/** @param since when the operation began. */
+function failedRollout(seen: FollowedWorkload, fault: Fault, since: number): FailedRollout {
   return {
     outcome: "failed",
     fault,
     workload: seen.workload,
-    events: eventsAbout(fault.subject, seen.events, seen.now - recentMs),
+    events: eventsAbout(fault.subject, seen.events, since),
     at: Date.now(),
   };
 }
-
-/** Of an update that took long, only what is recent says why it ended. In milliseconds. */
-const recentMs = 600_000;

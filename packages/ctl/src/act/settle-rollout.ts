@@ -41,6 +41,7 @@ export async function retryAborted(context: Context, facts: ReleaseFacts, before
   const isSame = before !== undefined && templateHash(rollout) === before;
   if (!isSame || !state.isObserved || state.abort === undefined || state.isPromoted) return;
   await patchRollout(context.kube, facts.workload.name, { status: { abort: false } });
+  context.journal.beginAgain(context.kube.serverNow());
   context.timeline.add({ kind: "change", what: "the same release was aborted before: beginning it again" });
 }
 

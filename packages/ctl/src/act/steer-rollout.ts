@@ -89,6 +89,7 @@ async function planned(context: Context): Promise<number> {
 async function give(context: Context, command: RolloutCommand): Promise<number> {
   const { facts } = requireRelease(await observeRelease(context.kube, context.release));
   const decision = await commandRollout(context.kube, facts, command, context.address);
+  if (command === "retry" && decision.do === "patch") context.journal.beginAgain(context.kube.serverNow());
   return context.timeline.add(
     decision.do === "patch"
       ? { kind: "person", what: `${kinds[command]} asked for` }

@@ -3,8 +3,9 @@ import { stateOf } from "../act/process-identity.ts";
 import type { GlobalOptions } from "../command-line.ts";
 import { chartLabel } from "../domain/helm-release.ts";
 import { type RolloutState, stepWords } from "../domain/rollout.ts";
-import { rolloutVerdict } from "../domain/rollout-verdict.ts";
-import { releaseStatus } from "../domain/release-status.ts";
+import { waitingCommands } from "../domain/rollout-commands.ts";
+import { rolloutVerdict, type RolloutVerdict } from "../domain/rollout-verdict.ts";
+import { releaseStatus, type ReleaseStatus } from "../domain/release-status.ts";
 import { observeRelease, podsInOrder, type ReleaseState, requireRelease } from "../observe/release-state.ts";
 import { leaseName } from "../act/operation-lock.ts";
 import type { Outcome } from "../output.ts";
@@ -44,7 +45,7 @@ export function describe(state: ReleaseState, operationRuns: boolean, address: s
   } as const;
   const row = (name: string, value: string) => `  ${`${name}:`.padEnd(12)}${value}`;
   const flags = Object.entries(facts.flags).map(([name, value]) => `${name}=${value}`);
-  const next = nextCommand(status.state, left !== undefined, address);
+  const next = nextCommand(status.state, { isLeft: left !== undefined, rollout, address });
   const lines = [
     `${marks[status.state]} ${state.release} in ${state.namespace}: ${status.state === "inProgress" ? "in progress" : status.state}: ${status.why}`,
     row("revision", `${newest.version} (${newest.info.status}), chart ${chartLabel(newest)}`),
@@ -98,10 +99,14 @@ function rolloutRows(rollout: RolloutState | undefined): [string, string][] {
   ];
 }
 
-function nextCommand(state: string, isLeft: boolean, address: string): string | undefined {
+function nextCommand(
+  state: ReleaseStatus["state"],
+  { isLeft, rollout, address }: { isLeft: boolean; rollout: RolloutVerdict | undefined; address: string },
+): string | undefined {
   if (isLeft) return `run the interrupted command again, or: ctl rollback ${address}`;
   if (state === "inProgress") return `ctl wait ${address}`;
-  if (state === "paused" || state === "inconclusive") return `ctl promote ${address}, or ctl abort ${address}`;
+  if (rollout?.kind === "paused" || rollout?.kind === "inconclusive") return waitingCommands(rollout, address);
+  if (state === "paused") return `ctl promote ${address}, or ctl abort ${address}`;
   if (state === "failed" || state === "aborted") return `ctl rollback ${address}`;
   if (state === "unverified") return `ctl smoke ${address}`;
   return undefined;

@@ -1,9 +1,10 @@
-import { readFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { type CheckReport, parseChecks, renderText, runChecks } from "@safe-deploy/smoke";
 import { parseFacts, serviceUnderTest } from "../domain/facts.ts";
 import { CtlError } from "../errors.ts";
 import { ExitCode } from "../exit-codes.ts";
 import type { Outcome } from "../output.ts";
+import { failedChecks } from "../verify/check-verdicts.ts";
 import { checkVersionUnderTest, verifyRelease } from "../verify/verify-release.ts";
 
 export interface VerifyOptions {
@@ -14,6 +15,24 @@ export interface VerifyOptions {
 
 /** What the chart's hooks run, inside the cluster. */
 export async function runVerify(options: VerifyOptions, signal: AbortSignal): Promise<Outcome> {
+  const { why, ...outcome } = await verify(options, signal);
+  if (why !== undefined) await leaveLastWords(why);
+  return outcome;
+}
+
+/** Where the kubelet takes a container's last words from, for the status of its pod; it reads no more than these bytes. */
+const lastWords = { file: "/dev/termination-log", bytes: 4096 };
+
+/** Outlives the log, and needs no right to read logs. Outside of a pod there is no such file. */
+async function leaveLastWords(why: string): Promise<void> {
+  const text = Buffer.from(why).subarray(0, lastWords.bytes);
+  await writeFile(lastWords.file, text, { flag: "r+" }).catch(() => undefined);
+}
+
+/** `why`: what is wrong, if anything is. */
+type Verified = Outcome & { why?: string };
+
+async function verify(options: VerifyOptions, signal: AbortSignal): Promise<Verified> {
   const facts = await readInput(options.facts, parseFacts);
   const checks = await readInput(options.checks, parseChecks);
   if (options.checksOnly && serviceUnderTest(facts) === undefined) {
@@ -29,6 +48,7 @@ export async function runVerify(options: VerifyOptions, signal: AbortSignal): Pr
   if (outcome.verdict === "fail") {
     return {
       exit: ExitCode.notRestored,
+      why: outcome.why,
       text: `✗ ${facts.release} revision ${facts.revision} is not good: ${outcome.why}\n`,
       json: { schemaVersion: 1, kind: "verify", ...outcome },
     };
@@ -41,9 +61,11 @@ export async function runVerify(options: VerifyOptions, signal: AbortSignal): Pr
   };
 }
 
-function checksOutcome(report: CheckReport): Outcome {
+function checksOutcome(report: CheckReport): Verified {
+  const hasPassed = report.outcome === "passed";
   return {
-    exit: report.outcome === "passed" ? ExitCode.ok : ExitCode.notRestored,
+    exit: hasPassed ? ExitCode.ok : ExitCode.notRestored,
+    ...(hasPassed ? {} : { why: failedChecks(report) }),
     text: renderText(report),
     json: { kind: "checks", ...report },
   };

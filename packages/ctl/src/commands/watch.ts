@@ -2,6 +2,7 @@ import type { Kube } from "@safe-deploy/kube";
 import type { Report } from "@safe-deploy/report";
 import { observeRollout } from "../act/control-rollout.ts";
 import type { ReleaseFacts } from "../domain/facts.ts";
+import { waitingCommands } from "../domain/rollout-commands.ts";
 import { rolloutChanges } from "../domain/rollout-changes.ts";
 import { rolloutState, type RolloutState } from "../domain/rollout.ts";
 import { rolloutVerdict, type RolloutVerdict } from "../domain/rollout-verdict.ts";
@@ -80,7 +81,7 @@ async function* livePages(
 ): AsyncGenerator<Report> {
   const timeline = new Timeline(() => undefined);
   const startedAt = Date.parse(o.before.helm[0]?.info.last_deployed ?? "") || timeline.startedAt;
-  const journal = new Journal(startedAt - 1000, o.facts.container);
+  const journal = new Journal(startedAt, o.facts.container);
   journal.begin(o.before.workload);
   const page = async (ending: Ending, endedAt?: number) =>
     await collectPage({
@@ -104,7 +105,9 @@ async function* livePages(
     last = state;
     const verdict = rolloutVerdict(state, seen.now);
     const ending =
-      verdict.kind === "promoted" ? await promoted(kube, release) : endingOf(verdict, `Rollout/${state.name}`);
+      verdict.kind === "promoted"
+        ? await promoted(kube, release)
+        : endingOf(verdict, { subject: `Rollout/${state.name}`, address: `--release ${release} -n ${kube.namespace}` });
     const isOpen = ["running", "paused", "inconclusive"].includes(ending.result);
     yield await page(ending, isOpen ? undefined : Date.now());
     if (!isOpen) return;
@@ -124,7 +127,10 @@ async function promoted(kube: Kube, release: string): Promise<Ending> {
   };
 }
 
-function endingOf(verdict: Exclude<RolloutVerdict, { kind: "promoted" }>, subject: string): Ending {
+function endingOf(
+  verdict: Exclude<RolloutVerdict, { kind: "promoted" }>,
+  { subject, address }: { subject: string; address: string },
+): Ending {
   const results = {
     inFlight: "running",
     aborted: "failed",
@@ -139,6 +145,9 @@ function endingOf(verdict: Exclude<RolloutVerdict, { kind: "promoted" }>, subjec
   return {
     result: results[verdict.kind],
     summary,
+    ...(verdict.kind === "paused" || verdict.kind === "inconclusive"
+      ? { next: waitingCommands(verdict, address) }
+      : {}),
     ...(kind === undefined ? {} : { fault: { kind, subject, message: verdict.why } }),
   };
 }

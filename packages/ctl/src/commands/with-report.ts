@@ -56,13 +56,13 @@ export async function withReport(
 }
 
 /** Looks at what is there before, and keeps what will be gone after. */
-function gatherEvidence({ kube, release, journal }: Context): {
+function gatherEvidence({ kube, release, journal, timeline }: Context): {
   before: Promise<ReleaseState | undefined>;
   logs: () => Promise<LogExcerpt[]>;
 } {
   const before = observeRelease(kube, release).then(
     (state) => {
-      journal.begin(state.workload);
+      journal.begin(state.workload, timeline.startedAt + kube.serverNow() - Date.now());
       return state;
     },
     () => undefined,

@@ -26,6 +26,15 @@ export interface LedgerEntry {
   schema: string | null;
   /** Who judged: the hook in the cluster, or a person through ctl. */
   by: "verify" | "ctl";
+  /** Of every declared check, where the verdict comes from them. */
+  checks?: CheckVerdict[];
+}
+
+export interface CheckVerdict {
+  name: string;
+  outcome: "passed" | "failed" | "notRun";
+  /** One sentence: what was asked, and what came. */
+  detail: string;
 }
 
 /** `bad` is a person's judgement, or ctl's, on a release that had passed before. */

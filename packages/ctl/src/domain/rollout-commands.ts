@@ -108,6 +108,16 @@ function decidePause(rollout: Rollout, state: RolloutState): CommandDecision {
   return { do: "patch", patch: { spec: { paused: true } } };
 }
 
+/** What a person may do about an update that waits, likeliest first. */
+export function waitingCommands(
+  verdict: Extract<RolloutVerdict, { kind: "paused" | "inconclusive" }>,
+  address: string,
+): string {
+  // To promote would also skip the step at which it was paused.
+  const goOn = verdict.kind === "paused" && verdict.by === "person" ? "resume" : "promote";
+  return `ctl ${goOn} ${address}, or ctl abort ${address}`;
+}
+
 /** Blue-green after the switch: the present template takes the traffic, and is not the stable one yet. */
 export function isSwitched(state: RolloutState): boolean {
   return state.services !== undefined && !state.isPromoted && state.services.active === state.currentHash;

@@ -5,8 +5,11 @@ export type RolloutVerdict =
   | { kind: "inFlight"; why: string; lookAgainAt?: number }
   /** The present template is the stable one and takes all traffic. */
   | { kind: "promoted"; why: string }
-  /** Taken back by an analysis, a deadline or a person: the stable template serves, the present one is not it. */
-  | { kind: "aborted"; why: string }
+  /**
+   * Taken back by an analysis, a deadline or a person: the stable template serves, the present one is not it. `job`: name
+   * of the Job that decided it.
+   */
+  | { kind: "aborted"; why: string; job?: string }
   /** A person has to promote or abort. */
   | { kind: "paused"; by: "step" | "person" | "blueGreen"; why: string }
   /** An analysis could not tell; a person has to decide. */
@@ -25,7 +28,7 @@ export function rolloutVerdict(s: RolloutState, now: number): RolloutVerdict {
   if (!s.isObserved) return { kind: "inFlight", why: "the Rollouts controller to see the new spec" };
   if (s.invalid !== undefined) return { kind: "invalid", why: s.invalid };
   if (s.isPromoted) return promotedVerdict(s);
-  if (s.abort !== undefined) return abortedVerdict(s, s.abort.why);
+  if (s.abort !== undefined) return abortedVerdict(s, s.abort);
   // A full promotion ends the pause; the controller has not acted on it yet.
   if (s.pause !== undefined && !s.isPromotingFully) return pausedVerdict(s, s.pause, now);
   if (s.stalled !== undefined) return { kind: "stuck", why: s.stalled };
@@ -47,9 +50,10 @@ export function decidingMetric(analysis: RolloutAnalysisState): MetricState | un
 export function metricWords(metric: MetricState): string {
   const { failed, inconclusive, error } = metric.counts;
   const value = metric.value === undefined ? "has no value" : `is ${metric.value}`;
+  const answer = metric.job === undefined ? value : `by Job ${metric.job}`;
   const wanted = metric.wanted === undefined ? "" : `, wanted ${metric.wanted}`;
   const message = metric.message === "" ? "" : `: ${metric.message}`;
-  return `${metric.name} ${value}${wanted} (${failed} failed, ${inconclusive} inconclusive, ${error} without an answer)${message}`;
+  return `${metric.name} ${answer}${wanted} (${failed} failed, ${inconclusive} inconclusive, ${error} without an answer)${message}`;
 }
 
 function promotedVerdict(s: RolloutState): RolloutVerdict {
@@ -65,11 +69,11 @@ function promotedVerdict(s: RolloutState): RolloutVerdict {
   return { kind: "promoted", why: "it is the stable release" };
 }
 
-function abortedVerdict(s: RolloutState, why: string): RolloutVerdict {
-  const analysis = decidingAnalysis(s);
+function abortedVerdict(s: RolloutState, { why, isAsked }: NonNullable<RolloutState["abort"]>): RolloutVerdict {
+  const analysis = isAsked ? undefined : decidingAnalysis(s);
   const metric = analysis && decidingMetric(analysis);
   const evidence = metric === undefined ? "" : `; ${metricWords({ ...metric, message: "" })}`;
-  return { kind: "aborted", why: `${why}${evidence}` };
+  return { kind: "aborted", why: `${why}${evidence}`, ...(metric?.job === undefined ? {} : { job: metric.job }) };
 }
 
 function pausedVerdict(s: RolloutState, pause: NonNullable<RolloutState["pause"]>, now: number): RolloutVerdict {

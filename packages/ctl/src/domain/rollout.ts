@@ -34,7 +34,8 @@ export interface RolloutState {
   /** Blue-green: where the two Services lead. */
   services?: { active: string | undefined; preview: string | undefined };
   pause?: RolloutPause;
-  abort?: { at: string | undefined; why: string };
+  /** `isAsked`: by somebody through its status, not by what the controller found itself. */
+  abort?: { at: string | undefined; why: string; isAsked: boolean };
   /** The controller makes no progress within the spec's deadline. */
   stalled?: string;
   /** The controller refuses the spec. */
@@ -71,6 +72,8 @@ export interface MetricState {
   message: string;
   /** The last value, as its source gave it. */
   value: string | undefined;
+  /** Name of the Job that measures it, once there is one. */
+  job: string | undefined;
   /** What the value has to be, with its arguments filled in; undefined for a Job, which passes by ending well. */
   wanted: string | undefined;
   counts: { successful: number; failed: number; inconclusive: number; error: number };
@@ -235,7 +238,12 @@ function abortOf(rollout: Rollout): RolloutState["abort"] {
   if (status.abort !== true) return undefined;
   const message = conditionMessage(rollout, "Progressing", "RolloutAborted") ?? "";
   const why = message.replace(/^Rollout aborted update to revision \d+:? ?/, "");
-  return { at: status.abortedAt ?? undefined, why: why === "" ? "no analysis asked for it: somebody aborted it" : why };
+  const isAsked = why === "";
+  return {
+    at: status.abortedAt ?? undefined,
+    why: isAsked ? "no analysis asked for it: somebody aborted it" : why,
+    isAsked,
+  };
 }
 
 function conditionMessage(rollout: Rollout, type: string, reason?: string): string | undefined {
@@ -270,11 +278,18 @@ function analysesOf(
   currentHash: string | undefined,
 ): RolloutAnalysisState[] {
   const newest = new Map<string, AnalysisRun>();
+  const revision = rollout.metadata.annotations?.[revisionAnnotation];
   const own = runs
     .filter(({ metadata }) => metadata.ownerReferences?.some(({ uid }) => uid === rollout.metadata.uid) === true)
     .filter(({ metadata }) => currentHash !== undefined && metadata.labels?.[hashLabel] === currentHash)
+    .filter(({ metadata }) => (metadata.annotations?.[revisionAnnotation] ?? revision) === revision)
     .toSorted((a, b) => createdAt(a) - createdAt(b) || (a.metadata.name < b.metadata.name ? -1 : 1));
-  for (const run of own) newest.set(`${kindOf(run)} ${run.metadata.labels?.["step-index"] ?? ""}`, run);
+  for (const run of ofThisTry(own)) {
+    const key = `${kindOf(run)} ${run.metadata.labels?.["step-index"] ?? ""}`;
+    // In the order of the newest, not of the first.
+    newest.delete(key);
+    newest.set(key, run);
+  }
   return [...newest.values()].map((run) => {
     const step = run.metadata.labels?.["step-index"];
     return {
@@ -286,6 +301,31 @@ function analysesOf(
       metrics: run.spec.metrics.map((metric) => metricState(run, metric)),
     };
   });
+}
+
+/**
+ * Without what an earlier try of the same update has left behind. A run that fails ends its try: what was there until
+ * then is an earlier one's as soon as anything came after it.
+ *
+ * @param runs oldest first.
+ */
+function ofThisTry(runs: readonly AnalysisRun[]): AnalysisRun[] {
+  const ends = runs.flatMap((run) => {
+    const phase = phaseOf(run.status?.phase);
+    return phase === "Failed" || phase === "Error" ? [endedAt(run)] : [];
+  });
+  const newest = Math.max(-Infinity, ...runs.map(createdAt));
+  const last = Math.max(-Infinity, ...ends.filter((end) => end < newest));
+  return runs.filter((run) => createdAt(run) > last);
+}
+
+/** Milliseconds since the epoch. */
+function endedAt({ metadata, status }: AnalysisRun): number {
+  const measured = (status?.metricResults ?? []).flatMap(({ measurements = [] }) =>
+    measurements.map(({ finishedAt }) => Date.parse(finishedAt ?? "")),
+  );
+  const moments = [Date.parse(status?.completedAt ?? ""), ...measured].filter((moment) => !Number.isNaN(moment));
+  return moments.length === 0 ? Date.parse(metadata.creationTimestamp ?? "") : Math.max(...moments);
 }
 
 /** The controller writes an empty phase before the first measurement. */
@@ -311,6 +351,7 @@ function metricState(run: AnalysisRun, metric: AnalysisMetric): MetricState {
     phase: phaseOf(result.phase),
     message: result.message ?? last?.message ?? "",
     value: last?.value,
+    job: metric.provider.job === undefined ? undefined : last?.metadata?.["job-name"],
     wanted: filled(successCondition ?? (failureCondition === undefined ? undefined : `not (${failureCondition})`)),
     counts: {
       successful: result.successful ?? 0,

@@ -11,6 +11,18 @@ export interface SeriesByTemplate {
   /** Seconds since the epoch, rising. */
   times: number[];
   series: { hash: string; metric: TrafficMetric; query: string; values: (number | null)[] }[];
+  /** Of each template that answered anything since the operation began. */
+  counts: CountedRequests[] | NoCounts;
+}
+
+export interface CountedRequests {
+  hash: string;
+  requests: number;
+  failedRequests: number;
+}
+
+export interface NoCounts {
+  why: string;
 }
 
 export interface NoSeries {
@@ -26,6 +38,10 @@ export interface SeriesRequest {
   /** Milliseconds since the epoch. */
   from: number;
   to: number;
+  /** Requests are counted from here on; milliseconds since the epoch. */
+  countFrom: number;
+  /** Of the template whose pods served when the counting began; undefined: none did. */
+  served: string | undefined;
 }
 
 /** Points of a plot: more than a phone has columns, fewer than make a page slow. */
@@ -49,25 +65,29 @@ export async function readTraffic(kube: Pick<Kube, "raw">, request: SeriesReques
     const window = await windowOf(kube, proxy, request);
     if (window === undefined) return none(`it has no ${facts.names.requests} of these pods`);
     const grid = gridOf(request);
+    const range = async (query: string): Promise<Row[]> => {
+      const parameters = new URLSearchParams({
+        query,
+        start: String(grid.times[0]),
+        end: String(grid.times.at(-1)),
+        step: String(grid.step),
+      });
+      return resultOf<Row>(await kube.raw("GET", `${proxy}/api/v1/query_range?${parameters.toString()}`));
+    };
     const queries = Object.entries(trafficQueries(request, window)) as [TrafficMetric, string][];
-    const answers = await Promise.all(
-      queries.map(async ([metric, query]) => {
-        const path = `${proxy}/api/v1/query_range?${new URLSearchParams({
-          query,
-          start: String(grid.times[0]),
-          end: String(grid.times.at(-1)),
-          step: String(grid.step),
-        }).toString()}`;
-        return { metric, query, rows: matrixOf(await kube.raw("GET", path)) };
-      }),
-    );
+    const { all, failed } = countQueries(request);
+    const [counters, failures, ...answers] = await Promise.all([
+      range(all),
+      range(failed),
+      ...queries.map(async ([metric, query]) => ({ metric, query, rows: await range(query) })),
+    ]);
     const series = answers.flatMap(({ metric, query, rows }) =>
       rows.flatMap((row) => {
         const hash = row.metric[facts.names.hashLabel];
         return hash === undefined ? [] : [{ hash, metric, query, values: onGrid(row.values, grid.times) }];
       }),
     );
-    return { source, times: grid.times, series };
+    return { source, times: grid.times, series, counts: countRequests(request, { all: counters, failed: failures }) };
   } catch (error) {
     return none((error as Error).message);
   }
@@ -116,6 +136,50 @@ export function trafficQueries(
   };
 }
 
+/** The counters of each pod, told apart by what Prometheus scrapes; `role` changes when a pod is promoted. */
+function countQueries({ namespace, facts: { names }, hashes }: SeriesRequest): { all: string; failed: string } {
+  const pods = `${names.namespaceLabel}="${namespace}",${names.hashLabel}=~"${hashes.join("|")}"`;
+  const counters = (more: string) =>
+    `sum by (${names.hashLabel}, instance) (max without (role) (${names.requests}{${pods}${more}}))`;
+  return { all: counters(""), failed: counters(`,${names.statusLabel}=~${JSON.stringify(names.errorStatus)}`) };
+}
+
+/** Counted from sample to sample, so that nothing is extrapolated: what came after the last sample is not in it. */
+function countRequests(
+  { facts: { names }, countFrom, served }: SeriesRequest,
+  rows: { all: Row[]; failed: Row[] },
+): CountedRequests[] | NoCounts {
+  const grown = (row: Row) => growth(row.values, countFrom / 1000);
+  const hashOf = ({ metric }: Row) => metric[names.hashLabel] ?? "";
+  const wasThere = rows.all.some(
+    (row) => hashOf(row) === served && (row.values[0]?.[0] ?? Infinity) <= countFrom / 1000,
+  );
+  // Without a sample of before, all that the pods ever answered would count.
+  if (served !== undefined && !wasThere) return { why: "it has no sample from before the operation of what served" };
+  const sum = (some: Row[], hash: string) =>
+    Math.round(some.filter((row) => hashOf(row) === hash).reduce((total, row) => total + grown(row), 0));
+  return [...new Set(rows.all.map(hashOf))].map((hash) => ({
+    hash,
+    requests: sum(rows.all, hash),
+    failedRequests: sum(rows.failed, hash),
+  }));
+}
+
+/** By how much a counter has grown since a moment, in seconds; a counter that restarts or begins counts from zero. */
+function growth(values: Row["values"], since: number): number {
+  const numbers = values
+    .map(([at, text]) => ({ at, value: Number(text) }))
+    .filter(({ value }) => Number.isFinite(value));
+  let before = numbers.findLast(({ at }) => at <= since)?.value ?? 0;
+  let sum = 0;
+  for (const { at, value } of numbers) {
+    if (at <= since) continue;
+    sum += value >= before ? value - before : value;
+    before = value;
+  }
+  return sum;
+}
+
 /** Four samples: what was lost of one or two changes little. Seconds; undefined: there are no samples. */
 async function windowOf(kube: Pick<Kube, "raw">, proxy: string, o: SeriesRequest): Promise<number | undefined> {
   const { names } = o.facts;
@@ -143,10 +207,6 @@ function gridOf({ from, to }: SeriesRequest): { times: number[]; step: number } 
 interface Row {
   metric: Record<string, string>;
   values: [at: number, value: string][];
-}
-
-function matrixOf(answer: unknown): Row[] {
-  return resultOf<Row>(answer);
 }
 
 /** @throws Error in Prometheus' own words. */

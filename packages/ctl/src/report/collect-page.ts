@@ -42,6 +42,7 @@ export async function collectPage(subject: PageSubject): Promise<Report> {
     namespace: kube.namespace,
     cluster: kube.server,
     startedAt: subject.startedAt,
+    since: journal.since,
     ...(subject.endedAt === undefined ? {} : { endedAt: subject.endedAt }),
     ending,
     timeline: subject.timeline,
@@ -81,14 +82,21 @@ async function readSeries(subject: PageSubject, facts: readonly ReleaseFacts[]):
   const prometheus = facts.find((one) => one.prometheus !== undefined)?.prometheus;
   if (prometheus === undefined) return undefined;
   const hashes = [journal.stable, journal.fresh].filter((hash) => hash !== undefined);
-  const ahead = kube.serverNow() - Date.now();
+  const ahead = aheadOf(kube);
   return await readTraffic(kube, {
     namespace: kube.namespace,
     facts: prometheus,
     hashes,
     from: startedAt - leadMs + ahead,
     to: (endedAt ?? Date.now()) + ahead,
+    countFrom: startedAt + ahead,
+    served: journal.stable,
   });
+}
+
+/** How far the API server's clock is ahead of this machine's, in milliseconds. */
+function aheadOf(kube: Kube): number {
+  return kube.serverNow() - Date.now();
 }
 
 /** Lines read from the end of a pod's log, among which those that matter are looked for. */

@@ -52,16 +52,25 @@ export class Journal {
   onAbort: ((pods: readonly Pod[]) => void) | undefined;
 
   readonly #container: string | undefined;
-  readonly #since: number;
+  #since: number;
+  /** Analyses that were there before belong to an earlier try of the same update. */
+  #trySince = -Infinity;
   readonly #events = new Map<string, Event>();
+  /** Of every object that belongs to the release. */
+  readonly #uids = new Set<string>();
 
   /**
    * @param since what happened before does not belong to the operation.
    * @param container name of the main container; undefined: the first.
    */
   constructor(since: number, container?: string) {
-    this.#since = since;
+    this.#since = notAfter(since);
     this.#container = container;
+  }
+
+  /** When the operation began, in milliseconds since the epoch by the API server's clock, which writes whole seconds. */
+  get since(): number {
+    return this.#since;
   }
 
   /** Of the release's pods and workload, oldest first. */
@@ -69,12 +78,25 @@ export class Journal {
     return [...this.#events.values()].toSorted((a, b) => lastSeenMs(a) - lastSeenMs(b));
   }
 
-  /** What serves as the operation begins. */
-  begin(workload: WorkloadSnapshot): void {
+  /**
+   * What serves as the operation begins.
+   *
+   * @param since when it began, by the API server's clock.
+   */
+  begin(workload: WorkloadSnapshot, since = this.#since): void {
+    this.#since = notAfter(since);
     this.#rememberTemplates(workload);
     const { rollout } = workload;
     this.stable =
       rollout === undefined ? hashOf(newReplicaSet(workload)?.metadata.labels) : rollout.status?.stableRS || undefined;
+  }
+
+  /** The same update is tried again: what was seen of the try before is not this one's. */
+  beginAgain(now: number): void {
+    this.#trySince = notAfter(now);
+    this.rollout = undefined;
+    this.steps.clear();
+    this.analyses.clear();
   }
 
   look({ workload, analysisRuns, events, now }: Look): void {
@@ -117,13 +139,11 @@ export class Journal {
   }
 
   #rememberEvents({ pods, replicaSets, rollout, deployment }: WorkloadSnapshot, events: readonly Event[]): void {
-    const names = new Set([
-      ...[...pods, ...replicaSets].map(({ metadata }) => metadata.name),
-      ...(rollout === undefined ? [] : [rollout.metadata.name]),
-      ...(deployment === undefined ? [] : [deployment.metadata.name]),
-    ]);
+    for (const object of [...pods, ...replicaSets, rollout, deployment]) {
+      if (object?.metadata.uid !== undefined) this.#uids.add(object.metadata.uid);
+    }
     for (const event of events) {
-      if (!names.has(event.involvedObject.name ?? "") || lastSeenMs(event) < this.#since) continue;
+      if (!this.#uids.has(event.involvedObject.uid ?? "") || lastSeenMs(event) < this.#since) continue;
       this.#events.set(event.metadata.uid ?? event.metadata.name, event);
     }
   }
@@ -144,10 +164,11 @@ export class Journal {
     if (!this.steps.has(step.index)) this.steps.set(step.index, { startedAt: now });
   }
 
-  /** An update that is begun again keeps what decided against it the time before. */
   #isOfAnEarlierTry(run: AnalysisRun, { name, phase }: RolloutAnalysisState): boolean {
-    if (this.analyses.has(name) || Date.parse(run.metadata.creationTimestamp ?? "") >= this.#since) return false;
-    return phase === "Failed" || phase === "Error" || phase === "Inconclusive";
+    const createdAt = Date.parse(run.metadata.creationTimestamp ?? "");
+    if (createdAt < this.#trySince) return true;
+    // What has failed before the operation began has ended a try before it.
+    return !this.analyses.has(name) && createdAt < this.#since && (phase === "Failed" || phase === "Error");
   }
 
   #endSteps(now: number): void {
@@ -169,6 +190,11 @@ export class Journal {
       this.analyses.set(analysis.name, { ...analysis, measurements, providers });
     }
   }
+}
+
+/** The API server writes whole seconds, and its clock is known to about one more. */
+function notAfter(ms: number): number {
+  return Math.floor((ms - 1000) / 1000) * 1000;
 }
 
 function providerWords(provider: { prometheus?: { address?: string }; [name: string]: unknown }): string {

@@ -3,6 +3,7 @@ import type {
   AnalysisMetric,
   Change,
   Command,
+  Figures,
   Limit,
   LogExcerpt,
   Report,
@@ -14,6 +15,7 @@ import type {
   TimelineEntry as PageEntry,
   Traffic,
   Unit,
+  Verification,
   Version,
 } from "@safe-deploy/report";
 import type { ReleaseFacts } from "../domain/facts.ts";
@@ -34,6 +36,8 @@ export interface PageInput {
   cluster: string;
   /** Milliseconds since the epoch. */
   startedAt: number;
+  /** The same by the API server's clock, which the ledger and all objects carry. */
+  since: number;
   /** Undefined while it goes on. */
   endedAt?: number;
   ending: Ending;
@@ -74,7 +78,9 @@ export function pageReport(input: PageInput): Report {
   const traffic = trafficOf(input, versions, analysis);
   const restored = restoredOf(input, stable);
   const verification = verificationOf(input);
-  const figures = {
+  const rejectedBy = rejectionOf(input, fresh);
+  const figures: Figures = {
+    ...requestsOf(input, versions),
     ...(ending.detectionSeconds === undefined ? {} : { detectionSeconds: ending.detectionSeconds }),
     ...(ending.restoreSeconds === undefined ? {} : { restoreSeconds: ending.restoreSeconds }),
   };
@@ -88,7 +94,7 @@ export function pageReport(input: PageInput): Report {
     ...(input.endedAt === undefined ? {} : { endedAt: time(input.endedAt) }),
     verdict: {
       result: ending.result,
-      ...words(ending, stable, fresh),
+      ...words(input, stable, fresh),
       ...(ending.exit === undefined ? {} : { exit: ending.exit }),
       ...(ending.code === undefined ? {} : { code: ending.code }),
     },
@@ -103,6 +109,7 @@ export function pageReport(input: PageInput): Report {
     ...(ending.fault === undefined
       ? {}
       : { fault: { kind: ending.fault.kind, subject: ending.fault.subject, message: readable(ending.fault.message) } }),
+    ...(rejectedBy === undefined ? {} : { rejectedBy }),
     ...(analysis.length === 0 ? {} : { analysis }),
     ...(traffic === undefined ? {} : { traffic }),
     podEvents: journal.events.slice(-mostEvents).map(podEvent),
@@ -117,7 +124,7 @@ const mostEvents = 60;
 
 /** The sentence after the result's word, and what made it so. */
 function words(
-  ending: Ending,
+  { ending, journal }: PageInput,
   stable: Version | undefined,
   fresh: Version | undefined,
 ): { summary: string; because?: string } {
@@ -128,7 +135,7 @@ function words(
     restored: `${name} failed and was taken back. ${before} serves again, verified.`,
     removed: `${name}, the first release, did not work.`,
     failed:
-      fault?.kind === "RolloutAborted"
+      journal.rollout?.abort !== undefined
         ? `${name} was aborted. ${before} takes all traffic.`
         : `${name} does not work, and was left as it is.`,
   };
@@ -142,7 +149,8 @@ function words(
 function becauseOf({ kind, subject, message }: NonNullable<Ending["fault"]>): string {
   // The controller's own words name the metric; its own name adds nothing to them.
   const where = kind === "RolloutAborted" ? "" : `${subject}: `;
-  return readable(`${where}${message}`);
+  // What a check or a log says line by line stands below.
+  return readable(`${where}${message.split("\n")[0] ?? ""}`);
 }
 
 /** Without the digits that tell a person nothing. */
@@ -507,22 +515,56 @@ function restoredOf({ ending, kind, journal }: PageInput, stable: Version | unde
   return { version: kind === "rollback" ? tagOf(live.image) : (stable?.version ?? tagOf(live.image)), items };
 }
 
-function verificationOf({ ending, ledger, facts }: PageInput): Report["verification"] {
+function verificationOf(input: PageInput): Report["verification"] {
+  const { ending, ledger } = input;
   const { live } = ending;
   if (live === undefined) return undefined;
   const judged = ledger.toSorted((a, b) => b.number - a.number).find(({ content }) => content === live.content);
-  if (judged === undefined) return undefined;
-  const name = facts.find(({ configMap }) => configMap === live.configMap)?.workload.name;
+  return judged === undefined ? undefined : verification(judged);
+}
+
+/** Of the version that came, when its own verification is what refused it. */
+function rejectionOf({ journal, ledger, since, ending }: PageInput, fresh: Version | undefined): Report["rejectedBy"] {
+  const template = journal.fresh === undefined ? undefined : journal.templates.get(journal.fresh);
+  if (template === undefined || fresh === undefined || ending.fault === undefined) return undefined;
+  const judged = ledger
+    .toSorted((a, b) => b.number - a.number)
+    .find(({ image, configMap, by, checks, at }) => {
+      const isItsOwn = image === template.image && configMap === template.configMap && by === "verify";
+      return isItsOwn && checks !== undefined && Date.parse(at) >= since;
+    });
+  if (judged?.verdict !== "fail") return undefined;
+  return { version: fresh.version, ...verification(judged) };
+}
+
+/** A verdict without its checks is one of an older ctl, or of a person. */
+function verification({ checks, verdict, why, number, at }: LedgerEntry): Verification {
+  const outcome = verdict === "pass" ? ("passed" as const) : ("failed" as const);
   return {
-    ...(judged.by === "verify" && name !== undefined ? { by: `Job/${name}-verify` } : {}),
-    checks: [
-      {
-        name: "the release's own verification",
-        outcome: judged.verdict === "pass" ? "passed" : "failed",
-        detail: judged.why,
-      },
-    ],
+    by: `ledger entry ${number}, ${at}`,
+    checks: checks ?? [{ name: "the release's own verification", outcome, detail: why }],
   };
+}
+
+function requestsOf({ traffic, journal }: PageInput, versions: Version[]): Figures {
+  if (traffic === undefined)
+    return journal.templates.size === 0 ? {} : { uncounted: "the chart does not say where its metrics are" };
+  const source = traffic.source;
+  if ("why" in traffic) return { uncounted: `${source}: ${traffic.why}` };
+  const { counts } = traffic;
+  if ("why" in counts) return { uncounted: `${source}: ${counts.why}` };
+  const roles: [Role, string | undefined][] = [
+    ["stable", journal.stable],
+    ["new", journal.fresh],
+  ];
+  const requestsByVersion = roles.flatMap(([role, hash]) => {
+    const count = counts.find((one) => one.hash === hash);
+    const version = versions.find((one) => one.role === role)?.version;
+    if (count === undefined || version === undefined) return [];
+    return [{ version, role, requests: count.requests, failedRequests: count.failedRequests }];
+  });
+  const sum = (of: "requests" | "failedRequests") => requestsByVersion.reduce((total, one) => total + one[of], 0);
+  return { requests: sum("requests"), failedRequests: sum("failedRequests"), requestsByVersion };
 }
 
 function nextOf({ ending, release, namespace, kind }: PageInput): Command[] {

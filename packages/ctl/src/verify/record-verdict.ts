@@ -3,7 +3,7 @@ import type { ReleaseFacts } from "../domain/facts.ts";
 import { type LedgerEntry, ledgerEntryName, ledgerLabels, ledgerToPrune, newestFirst } from "../domain/ledger.ts";
 import { readLedger } from "../observe/release-state.ts";
 
-export type Judgement = Pick<LedgerEntry, "verdict" | "why" | "content" | "image" | "by"> & {
+export type Judgement = Pick<LedgerEntry, "verdict" | "why" | "content" | "image" | "by" | "checks"> & {
   digest: string | undefined;
 };
 

@@ -1,10 +1,10 @@
 import type { Kube } from "@safe-deploy/kube";
-import { type CheckReport, type CheckSpec, renderText, runChecks } from "@safe-deploy/smoke";
+import { type CheckReport, type CheckSpec, runChecks } from "@safe-deploy/smoke";
 import { contentId, digestOf } from "../domain/content.ts";
 import { CtlError } from "../errors.ts";
 import { diagnose, type Fault } from "../domain/diagnose.ts";
 import { type ReleaseFacts, serviceUnderTest } from "../domain/facts.ts";
-import type { LedgerEntry } from "../domain/ledger.ts";
+import type { CheckVerdict, LedgerEntry } from "../domain/ledger.ts";
 import {
   noWorkload,
   presentTemplate,
@@ -16,6 +16,7 @@ import {
   type WorkloadSnapshot,
 } from "../domain/serving.ts";
 import { followWorkload } from "../observe/follow-workload.ts";
+import { checkVerdicts, checksNotRun, failedChecks } from "./check-verdicts.ts";
 import { collectConfig } from "./collect-config.ts";
 import { untilReachable } from "./reach-service.ts";
 import { recordVerdict } from "./record-verdict.ts";
@@ -50,7 +51,11 @@ export async function verifyRelease(
     return { verdict: "fail", why: served.why ?? "the workload is gone", entry: undefined };
   }
 
-  const record = async (verdict: "pass" | "fail", why: string, workload: WorkloadSnapshot) => {
+  const record = async (
+    verdict: "pass" | "fail",
+    why: string,
+    { workload, checks: told }: { workload: WorkloadSnapshot; checks: CheckVerdict[] },
+  ) => {
     const digest = digestOf(runningImageId(workload, facts.container)) ?? digestOf(facts.image);
     return await recordVerdict(kube, facts, {
       verdict,
@@ -59,11 +64,12 @@ export async function verifyRelease(
       image: facts.image,
       digest,
       content: contentId(template, digest),
+      checks: told,
     });
   };
 
   if (served.why !== undefined) {
-    const entry = await record("fail", served.why, served.workload);
+    const entry = await record("fail", served.why, { ...served, checks: checksNotRun(checks) });
     return { verdict: "fail", why: served.why, entry, ...(served.fault === undefined ? {} : { fault: served.fault }) };
   }
 
@@ -73,14 +79,17 @@ export async function verifyRelease(
   signal.throwIfAborted();
   if (report.outcome !== "passed") {
     const why = failedChecks(report);
-    return { verdict: "fail", why, checks: report, entry: await record("fail", why, served.workload) };
+    const entry = await record("fail", why, { ...served, checks: checkVerdicts(report) });
+    return { verdict: "fail", why, checks: report, entry };
   }
 
   // The checks took time: what serves now must still be this template alone.
   const asked = workloadOf(served.workload)?.spec.template;
   const after = await untilServing(kube, facts, deadline, { signal, say, template: asked });
   if (after.why !== undefined) {
-    const entry = after.superseded ? undefined : await record("fail", after.why, after.workload);
+    const entry = after.superseded
+      ? undefined
+      : await record("fail", after.why, { ...after, checks: checkVerdicts(report) });
     return {
       verdict: "fail",
       why: after.why,
@@ -90,7 +99,10 @@ export async function verifyRelease(
     };
   }
   const how = serviceUnderTest(facts) === undefined ? "it alone serves" : "all its pods serve";
-  const entry = await record("pass", `${how}, and every declared check passed`, after.workload);
+  const entry = await record("pass", `${how}, and every declared check passed`, {
+    ...after,
+    checks: checkVerdicts(report),
+  });
   const collected = await collectConfig(kube, facts, await readLedger(kube, facts.release));
   return { verdict: "pass", entry, collected, checks: report };
 }
@@ -183,9 +195,4 @@ async function untilServing(
     superseded: template === undefined,
     why: `the deadline of ${facts.deadlineSeconds} s passed; still waiting for ${last?.waitingFor ?? "the API server's first answer"}`,
   };
-}
-
-export function failedChecks(report: CheckReport): string {
-  const names = report.checks.filter((check) => check.status !== "passed").map((check) => check.name);
-  return `declared ${names.length === 1 ? "check" : "checks"} failed: ${names.join(", ")}\n${renderText(report)}`;
 }

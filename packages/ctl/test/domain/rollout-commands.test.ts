@@ -1,6 +1,11 @@
 import { describe, expect, test } from "vitest";
 import { rolloutState } from "../../src/domain/rollout.ts";
-import { decideCommand, planRollback, type RolloutCommand } from "../../src/domain/rollout-commands.ts";
+import {
+  decideCommand,
+  planRollback,
+  type RolloutCommand,
+  waitingCommands,
+} from "../../src/domain/rollout-commands.ts";
 import { rolloutVerdict } from "../../src/domain/rollout-verdict.ts";
 import { at, ms } from "../fixtures/cluster.ts";
 import { blueGreen, canary, objects, set, type StatusParts } from "../fixtures/rollout.ts";
@@ -23,6 +28,15 @@ const inconclusive: StatusParts = {
 };
 const promoted: StatusParts = { stableRS: "new", currentStepIndex: 5 };
 const byPerson = { spec: { paused: true } };
+
+test.each([
+  ["a person paused", "resume", { kind: "paused", by: "person", why: "" }],
+  ["waits at a step", "promote", { kind: "paused", by: "step", why: "" }],
+  ["waits with its preview", "promote", { kind: "paused", by: "blueGreen", why: "" }],
+  ["an analysis could not tell", "promote", { kind: "inconclusive", why: "" }],
+] as const)("an update that %s goes on with ctl %s", (_, command, verdict) => {
+  expect(waitingCommands(verdict, "-n shop")).toBe(`ctl ${command} -n shop, or ctl abort -n shop`);
+});
 
 describe("promote", () => {
   test("ends the pause of a step, and nothing else", () => {

@@ -102,6 +102,28 @@ describe("a canary is aborted", () => {
     expect(found).toMatchObject({ kind: "aborted", why: expect.stringContaining("somebody") as string });
   });
 
+  test("by a person, of which an analysis that failed earlier says nothing", () => {
+    const asked = progressing("RolloutAborted", "Rollout aborted update to revision 2");
+    const runs = [analysis("Failed", { step: 4, value: "[0.31]" })];
+    const found = verdict(canary({ abort: true, ...asked }), { analysisRuns: runs });
+    expect(found.why).toBe("no analysis asked for it: somebody aborted it");
+  });
+
+  test("by a Job, which is named", () => {
+    const run = analysis("Failed", { step: 4 });
+    const name = "verified";
+    const job = "c1d2.verified.1";
+    run.spec.metrics = [{ name, provider: { job: {} } }];
+    run.status!.metricResults = [
+      { name, phase: "Failed", failed: 1, measurements: [{ phase: "Failed", metadata: { "job-name": job } }] },
+    ];
+    expect(verdict(canary({ abort: true, ...failed }), { analysisRuns: [run] })).toEqual({
+      kind: "aborted",
+      job,
+      why: `Metric "error-ratio" failed; verified by Job ${job} (1 failed, 0 inconclusive, 0 without an answer)`,
+    });
+  });
+
   test("by its deadline", () => {
     const late = progressing("RolloutAborted", 'Rollout aborted update to revision 2: ReplicaSet "x" has timed out');
     expect(verdict(canary({ abort: true, ...late }))).toEqual({ kind: "aborted", why: 'ReplicaSet "x" has timed out' });

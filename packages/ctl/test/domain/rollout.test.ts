@@ -173,6 +173,7 @@ describe("an abort", () => {
       'Rollout aborted update to revision 2: Metric "error-ratio" assessed Failed due to failed (1) > failureLimit (0)';
     expect(rolloutState(objects(canary(aborted(message)))).abort).toEqual({
       at: at(60),
+      isAsked: false,
       why: 'Metric "error-ratio" assessed Failed due to failed (1) > failureLimit (0)',
     });
   });
@@ -226,6 +227,29 @@ describe("analyses", () => {
       analysis("Running", { name: "c", type: "Background" }),
     );
     expect(found.map(({ name, kind }) => `${kind} ${name}`).toSorted()).toEqual(["background c", "step a"]);
+  });
+
+  test("of a try that failed, and was begun again, do not count any more", () => {
+    const found = analyses(
+      analysis("Successful", { name: "gate", step: 1, createdSeconds: 1 }),
+      analysis("Failed", { name: "late gate", step: 4, createdSeconds: 5 }),
+      analysis("Failed", { name: "next gate", step: 1, createdSeconds: 60 }),
+      analysis("Running", { name: "beside it", type: "Background", createdSeconds: 60 }),
+    );
+    expect(found.map(({ name }) => name)).toEqual(["beside it", "next gate"]);
+  });
+
+  test("of an earlier revision of the same template do not count", () => {
+    const run = analysis("Failed", { step: 4 });
+    const of = (revision: string) => ({ "rollout.argoproj.io/revision": revision });
+    const { metadata, ...rollout } = canary();
+    const found = rolloutState(
+      objects(
+        { ...rollout, metadata: { ...metadata, annotations: of("4") } },
+        { analysisRuns: [{ ...run, metadata: { ...run.metadata, annotations: of("2") } }] },
+      ),
+    );
+    expect(found.analyses).toEqual([]);
   });
 
   test("of another template or of another Rollout do not count", () => {

@@ -13,7 +13,15 @@ const facts: PrometheusFacts = {
     durationBucket: "http_request_duration_seconds_bucket",
   },
 };
-const request = { namespace: "shop", facts, hashes: ["old", "new"], from: 1_000_000, to: 1_010_000 };
+const request = {
+  namespace: "shop",
+  facts,
+  hashes: ["old", "new"],
+  from: 1_000_000,
+  to: 1_010_000,
+  countFrom: 1_003_000,
+  served: "old",
+};
 
 /** A Prometheus behind the API server: what it is asked, and what it answers to a query over a range. */
 function prometheus(range: (query: string) => unknown, samples = "12") {
@@ -55,7 +63,7 @@ describe("the API server's way to Prometheus", () => {
 describe("series by template", () => {
   test("stand on one grid, with null where there is no number", async () => {
     const { raw } = prometheus((query) =>
-      query.startsWith("sum")
+      query.startsWith("sum") && !query.includes("instance")
         ? rows(
             {
               metric: { pod_template_hash: "old" },
@@ -86,7 +94,9 @@ describe("series by template", () => {
   test("are asked for with the chart's names, and a window of four samples", async () => {
     const { asked, raw } = prometheus(() => rows());
     await readTraffic({ raw }, request);
-    const queries = asked.slice(1).map((url) => url.searchParams.get("query"));
+    const all = asked.slice(1).map((url) => url.searchParams.get("query") ?? "");
+    expect(all).toHaveLength(7);
+    const queries = all.filter((query) => !query.includes("instance"));
     expect(queries).toHaveLength(5);
     for (const query of queries) expect(query).toContain('{namespace="shop",pod_template_hash=~"old|new"');
     const series = 'http_requests_total{namespace="shop",pod_template_hash=~"old|new"}';
@@ -100,6 +110,53 @@ describe("series by template", () => {
     const found = (await readTraffic({ raw }, { ...request, to: request.from + 6 * 3_600_000 })) as SeriesByTemplate;
     expect(found.times.length).toBeLessThanOrEqual(241);
     expect(found.times.at(-1)).toBeGreaterThan(1000 + 6 * 3600 - 100);
+  });
+});
+
+describe("requests", () => {
+  const counter = (hash: string, instance: string, values: [number, string][]) => ({
+    metric: { pod_template_hash: hash, instance },
+    values,
+  });
+  const counted = async (all: ReturnType<typeof counter>[], failed: ReturnType<typeof counter>[] = []) => {
+    const answer = (query: string) =>
+      !query.includes("instance") ? rows() : query.includes("status=~") ? rows(...failed) : rows(...all);
+    return ((await readTraffic(prometheus(answer), request)) as SeriesByTemplate).counts;
+  };
+  const served = counter("old", "a", [
+    [1000, "500"],
+    [1003, "510"],
+    [1010, "560"],
+  ]);
+
+  test("are counted by template from the operation's start on, each pod's from its first sample", async () => {
+    const fresh = [
+      counter("new", "b", [
+        [1005, "7"],
+        [1010, "30"],
+      ]),
+      counter("new", "c", [[1008, "4"]]),
+    ];
+    const failed = [counter("new", "b", [[1010, "9"]])];
+    expect(await counted([served, ...fresh], failed)).toEqual([
+      { hash: "old", requests: 50, failedRequests: 0 },
+      { hash: "new", requests: 34, failedRequests: 9 },
+    ]);
+  });
+
+  test("of a container that restarts go on from zero", async () => {
+    const restarted = counter("old", "a", [
+      [1003, "510"],
+      [1005, "520"],
+      [1006, "3"],
+      [1010, "8"],
+    ]);
+    expect(await counted([restarted])).toEqual([{ hash: "old", requests: 18, failedRequests: 0 }]);
+  });
+
+  test("of pods that Prometheus knows nothing of from before are not guessed", async () => {
+    const late = counter("old", "a", [[1005, "90000"]]);
+    expect(await counted([late])).toEqual({ why: "it has no sample from before the operation of what served" });
   });
 });
 

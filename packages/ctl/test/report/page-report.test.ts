@@ -91,6 +91,7 @@ function input(o: Partial<PageInput> = {}): PageInput {
     namespace: "shop",
     cluster: "https://cluster:6443",
     startedAt: start,
+    since: start,
     endedAt: ms(40),
     ending: {
       result: "restored",
@@ -197,12 +198,52 @@ describe("the page about a canary that was taken back", () => {
     ]);
   });
 
-  test("says what serves again, and who says so", () => {
-    expect(report.restored).toMatchObject({ version: "v1" });
-    expect(report.verification).toEqual({
-      by: "Job/myapp-verify",
-      checks: [{ name: "the release's own verification", outcome: "passed", detail: "it alone serves" }],
-    });
+  test("says what serves again, and every check that says so", () => {
+    const checks = [
+      { name: "health", outcome: "passed", detail: "1 of 1 request passed" },
+      { name: "new feature", outcome: "passed", detail: "20 of 20 requests passed" },
+    ] as const;
+    const judged = entry(4, "v1", "pass", { checks: [...checks] });
+    const { restored, verification, rejectedBy } = pageReport(input({ ledger: [judged] }));
+    expect(restored).toMatchObject({ version: "v1" });
+    expect(verification).toEqual({ by: `ledger entry 4, ${judged.at}`, checks });
+    expect(rejectedBy).toBeUndefined();
+  });
+
+  test("shows the reason of a verdict whose checks nobody wrote down", () => {
+    expect(report.verification?.checks).toEqual([
+      { name: "the release's own verification", outcome: "passed", detail: "it alone serves" },
+    ]);
+  });
+});
+
+describe("a version that its own verification refused", () => {
+  const message = "declared check failed: new feature: GET http://myapp/feature/new: status is 500\nok health\nFAILED";
+  const judged = entry(5, "v2", "fail", {
+    why: message,
+    at: at(20),
+    image: "registry.local/myapp:v2",
+    configMap: "myapp-config-v2",
+    checks: [
+      { name: "health", outcome: "passed", detail: "1 of 1 request passed" },
+      { name: "new feature", outcome: "failed", detail: "GET http://myapp/feature/new: status is 500" },
+    ],
+  });
+  const ending = {
+    ...input().ending,
+    fault: { kind: "VerificationFailed", subject: "Job/gate", message },
+  } as const;
+
+  test("is told in one line, and check by check", () => {
+    const report = pageReport(input({ ledger: [judged], ending }));
+    expect(report.verdict.because).toBe(`Job/gate: ${message.split("\n")[0]}`);
+    expect(report.fault?.message).toBe(message);
+    expect(report.rejectedBy).toEqual({ version: "v2", by: `ledger entry 5, ${at(20)}`, checks: judged.checks });
+  });
+
+  test("in an earlier operation says nothing about this one", () => {
+    const earlier = { ...judged, at: at(-60) };
+    expect(pageReport(input({ ledger: [earlier], ending })).rejectedBy).toBeUndefined();
   });
 });
 
@@ -224,7 +265,7 @@ describe("traffic", () => {
   const series = { metric: "requestRate", query: "q", values: [1] } as const;
 
   test("is told by version, with the limits of the analysis", () => {
-    const { traffic } = pageReport(
+    const { traffic, figures } = pageReport(
       input({
         traffic: {
           source: "Prometheus",
@@ -233,6 +274,10 @@ describe("traffic", () => {
             { hash: "old", ...series, values: [45] },
             { hash: "new", ...series, values: [5] },
           ],
+          counts: [
+            { hash: "old", requests: 4300, failedRequests: 0 },
+            { hash: "new", requests: 120, failedRequests: 37 },
+          ],
         },
       }),
     );
@@ -240,6 +285,14 @@ describe("traffic", () => {
       ["v1", "stable", [45]],
       ["v2", "new", [5]],
     ]);
+    expect(figures).toMatchObject({
+      requests: 4420,
+      failedRequests: 37,
+      requestsByVersion: [
+        { version: "v1", role: "stable", requests: 4300, failedRequests: 0 },
+        { version: "v2", role: "new", requests: 120, failedRequests: 37 },
+      ],
+    });
     expect(traffic?.thresholds).toEqual([{ metric: "errorRatio", max: 0.05, name: "error-ratio" }]);
   });
 
@@ -247,6 +300,8 @@ describe("traffic", () => {
     const report = pageReport(input({ traffic: { source: "Prometheus", why: "forbidden" } }));
     expect(report.traffic).toEqual({ source: "Prometheus (forbidden)", times: [], series: [] });
     expect(report.timeline.at(-1)).toMatchObject({ kind: "note", text: "no series by version: Prometheus: forbidden" });
+    expect(report.figures).toMatchObject({ uncounted: "Prometheus: forbidden" });
+    expect(report.figures).not.toHaveProperty("requests");
   });
 });
 
