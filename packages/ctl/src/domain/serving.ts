@@ -162,6 +162,22 @@ function servingNames(s: WorkloadSnapshot): string[] {
     .map((endpoint) => endpoint.targetRef?.name ?? "?");
 }
 
+/** Kubernetes writes times without their fraction of a second. */
+const secondMs = 1_000;
+
+/**
+ * A time after which the same pods have taken the requests of a Deployment's Service: none has become ready, stopped being
+ * so or begun to end. Milliseconds since the epoch. Undefined for a Rollout, whose Services and labels change as well.
+ */
+export function servingUnchangedSince({ rollout, pods }: WorkloadSnapshot): number | undefined {
+  if (rollout !== undefined) return undefined;
+  const changes = pods.flatMap(({ metadata, status }) => {
+    const ready = status?.conditions?.find((condition) => condition.type === "Ready");
+    return [ready?.lastTransitionTime, ready?.status === "True" ? metadata.deletionTimestamp : undefined];
+  });
+  return Math.max(...changes.filter((at) => at !== undefined).map((at) => Date.parse(at) + secondMs));
+}
+
 export function isReady(pod: Pod): boolean {
   return (
     pod.status?.conditions?.some((condition) => condition.type === "Ready" && condition.status === "True") ?? false

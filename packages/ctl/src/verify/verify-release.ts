@@ -11,6 +11,7 @@ import {
   runningImageId,
   servesAlone,
   servesBehindItsService,
+  servingUnchangedSince,
   templateHash,
   workloadOf,
   type WorkloadSnapshot,
@@ -173,7 +174,7 @@ async function untilServing(
     }
     const serving = serves(workload);
     if (serving.done) {
-      since ??= now;
+      since ??= Math.min(now, servingUnchangedSince(workload) ?? now);
       if (now >= since + settleMs || o.template !== undefined) return { workload, superseded: false };
       wakeAt(since + settleMs);
       continue;

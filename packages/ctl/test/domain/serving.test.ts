@@ -1,10 +1,11 @@
 import { describe, expect, test } from "vitest";
-import { newReplicaSet, podsOf, runningImageId, servesAlone } from "../../src/domain/serving.ts";
+import { newReplicaSet, podsOf, runningImageId, servesAlone, servingUnchangedSince } from "../../src/domain/serving.ts";
 import {
   at,
   deployment,
   digest,
   endpoints,
+  ms,
   newSet,
   oldSet,
   pod,
@@ -13,6 +14,7 @@ import {
   snapshot,
   waiting,
 } from "../fixtures/cluster.ts";
+import { canary } from "../fixtures/rollout.ts";
 
 const fresh = (name: string, ready = true) => pod({ name, ready, statuses: [running(1, { ready, started: true })] });
 const old = (name: string, deletedAt?: string) =>
@@ -55,6 +57,26 @@ describe("a template serves alone", () => {
     ["the Service to have endpoints", { endpoints: [] }],
   ])("not while it waits for %s", (waitingFor, change) => {
     expect(servesAlone({ ...done, ...change })).toEqual({ done: false, waitingFor });
+  });
+});
+
+describe("the pods that take a Service's requests are the same since", () => {
+  const settled = { ...old("old"), ...pod({ name: "old", ready: true, readySince: -600 }) };
+
+  test.each([
+    ["the last one became ready", [settled, pod({ name: "a", ready: true, readySince: 4 })], 4],
+    ["one stopped being ready", [settled, pod({ name: "a", readySince: 7 })], 7],
+    ["one that is ready began to end", [settled, pod({ name: "a", ready: true, deletedAt: at(30) })], 30],
+    // It takes none, so that it ends changes nothing.
+    ["one was made that never became ready", [settled, pod({ name: "a", createdSeconds: 2, deletedAt: at(30) })], 2],
+  ])("%s", (_, pods, seconds) => {
+    const state = snapshot({ deployment: deployment({}), pods });
+    // Times come without their fraction: it may have been almost a second later.
+    expect(servingUnchangedSince(state)).toBe(ms(seconds + 1));
+  });
+
+  test("nobody knows when, where labels and selectors move the requests", () => {
+    expect(servingUnchangedSince({ ...snapshot({ pods: [settled] }), rollout: canary({}) })).toBeUndefined();
   });
 });
 
