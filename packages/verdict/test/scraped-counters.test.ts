@@ -63,3 +63,34 @@ test("a count of errors is their growth, once there are enough requests", () => 
   expect(counters.ask({ ...count, minRequests: 41 }, 25)).toBe("empty");
   expect(scraped(repeat(6, [10, 0, 90, 0])).ask(count, 25)).toBe(0);
 });
+
+test("between its two bounds a ratio is NaN: bad ones are forgiven before it fails, and added before it passes", () => {
+  const bounds = {
+    ...growth,
+    windowSeconds: 100,
+    minRequests: 50,
+    forgive: 4,
+    doubt: 2,
+    success: { operator: "<", limit: 0.025 },
+    failure: { operator: ">=", limit: 0.025 },
+  } as const;
+  const answer = (requests: number, bad: number, changes = {}) =>
+    scraped([[requests, bad, 0, 0]]).ask({ ...bounds, ...changes }, 5);
+  // Fails with more than 4 + 0.025 n bad ones, passes with fewer than 0.025 n - 2.
+  expect(answer(300, 12)).toBeCloseTo(8 / 300, 9);
+  expect(answer(300, 11)).toBeNaN();
+  expect(answer(300, 5)).toBeCloseTo(7 / 300, 9);
+  expect(answer(81, 0)).toBeCloseTo(2 / 81, 9);
+  expect(answer(80, 0)).toBeNaN();
+  expect(answer(49, 0)).toBe("empty");
+  expect(answer(5, 5)).toBeCloseTo(1 / 5, 9);
+  // In the background it only fails: what is not bad is no reason to wait.
+  expect(answer(49, 0, { failsOnly: true, success: undefined })).toBe(0);
+  expect(answer(300, 11, { failsOnly: true, success: undefined })).toBeCloseTo(7 / 300, 9);
+});
+
+test("a sample older than five minutes is no answer", () => {
+  const counters = scraped(repeat(3, [10, 0, 90, 0]));
+  expect(counters.ask(growth, 310)).not.toBe("empty");
+  expect(counters.ask(growth, 311)).toBe("empty");
+});

@@ -58,6 +58,8 @@ class Rollout {
   #background: MetricRun[] | undefined;
   #backgroundPhase: Phase | undefined;
   #nextAsk = Infinity;
+  /** Whether the present step is a pause. */
+  #pauses = false;
 
   constructor(plan: RolloutPlan, scenario: Scenario, random: Random, horizonSeconds: number) {
     this.#plan = plan;
@@ -82,16 +84,19 @@ class Rollout {
 
   #take(step: Step): Outcome | undefined {
     if ("setWeight" in step) {
-      const broken = this.#watch(this.#now + this.#podsReady() + this.#reconciled()) ?? this.#stopIfInconclusive();
+      const broken = this.#watch(this.#now + this.#podsReady() + this.#reconciled());
       if (broken !== undefined) return broken;
       this.#setShare(step.setWeight);
       return undefined;
     }
     if ("pauseSeconds" in step) {
       if (step.pauseSeconds === null) return this.#stop("waits for a person to promote");
-      return this.#watch(this.#now + step.pauseSeconds) ?? this.#stopIfInconclusive();
+      this.#pauses = true;
+      const broken = this.#watch(this.#now + step.pauseSeconds);
+      this.#pauses = false;
+      return broken ?? this.#stopIfInconclusive();
     }
-    const broken = this.#watch(this.#now + this.#reconciled()) ?? this.#stopIfInconclusive();
+    const broken = this.#watch(this.#now + this.#reconciled());
     if (broken !== undefined) return broken;
     // The verification that ends a rollout is a Job, which no engine replaces.
     if (step.analysis.every(({ value }) => value === "good")) return this.#gateByThresholds(step.analysis);
@@ -106,7 +111,7 @@ class Rollout {
       if (phase === "Failed" || phase === "Error") return this.#abort(`a gate ended ${phase}`);
       if (phase === "Successful") return this.#watch(this.#now + this.#reconciled());
       const next = Math.min(...runs.map(({ nextAt }) => nextAt));
-      const broken = this.#watch(next) ?? this.#stopIfInconclusive();
+      const broken = this.#watch(next);
       if (broken !== undefined) return broken;
       this.#measureDue(runs);
       if (this.#now >= this.#horizon) return this.#stop("a gate has not ended");
@@ -138,6 +143,8 @@ class Rollout {
       if (this.#nextBackground() <= this.#now) {
         const why = this.#lookInBackground();
         if (why !== undefined) return this.#abort(why);
+        const stopped = this.#pauses ? undefined : this.#stopIfInconclusive();
+        if (stopped !== undefined) return stopped;
       } else if (this.#now >= until) return undefined;
     }
   }
