@@ -23,7 +23,9 @@ import { ExitCode } from "../exit-codes.ts";
 import type { Outcome } from "../output.ts";
 import { replays, type ScenarioName, scenarioNames, scenariosOf, type Traffic } from "../simulate/scenarios.ts";
 import { planWords } from "../simulate/plan-words.ts";
+import { countWords, percentDigits, shareWords } from "../ui/simulated-numbers.ts";
 import { type SideSimulation, simulationTable } from "../ui/simulation-table.ts";
+import { wrapItems } from "../ui/wrap.ts";
 
 export interface SimulateOptions extends GlobalOptions {
   chart: string;
@@ -89,7 +91,7 @@ export async function runSimulate(options: SimulateOptions): Promise<Outcome> {
       : "traffic as recorded";
   const head = [
     ...sides.flatMap(sideLines),
-    `${settings.rollouts.toLocaleString("en")} rollouts of each scenario, seed ${settings.seed}; ${traffic}`,
+    `${settings.rollouts.toLocaleString("en")} rollouts each, seed ${settings.seed}; ${traffic}`,
   ];
   if (options.plot !== undefined) {
     const { plotSimulations } = await import("../ui/simulation-plot.ts");
@@ -110,7 +112,7 @@ export async function runSimulate(options: SimulateOptions): Promise<Outcome> {
   const width = process.stdout.isTTY ? process.stdout.columns : Infinity;
   return {
     exit: ExitCode.ok,
-    text: [...head, "", simulationTable(table, width), ...footLines(table), ""].join("\n"),
+    text: [...head, "", simulationTable(table, width), ...footLines(sides, table), ""].join("\n"),
     json: {
       schemaVersion: 1,
       kind: "simulation",
@@ -301,36 +303,35 @@ export function sideLines({ letter, name, plan, alwaysGood }: Side): string[] {
   const split = plan.router ? "canary by a router" : `canary by the share of ${plan.replicas} pods`;
   return [
     `${letter === "" ? "" : `${letter} = `}${name}: ${split}, ${plan.engine}, ${secondsWords(plannedSeconds(plan))} when all is well`,
-    ...planWords(plan).map((line) => `  ${line}`),
-    ...(alwaysGood.length === 0 ? [] : [`  not simulated, taken as good: ${alwaysGood.join(", ")}`]),
+    ...planWords(plan),
+    ...(alwaysGood.length === 0 ? [] : wrapItems(alwaysGood, "  not simulated, taken as good: ")),
   ];
 }
 
-function footLines(sides: readonly SideSimulation[]): string[] {
-  const falseAborts = sides.flatMap(({ side, simulation: { scenario, falseAborts, rollouts } }) =>
-    falseAborts === undefined || falseAborts.count === 0
-      ? []
-      : [
-          `False aborts, ${scenario}${side === "" ? "" : ` (${side})`}: ${falseAborts.count} of ${rollouts}, ${percent(falseAborts.low)} to ${percent(falseAborts.high)}`,
-        ],
-  );
-  const goingOn = sides.flatMap(({ side, simulation: { scenario, falseAborts, badOf, horizonSeconds } }) =>
-    falseAborts !== undefined
-      ? []
-      : (["promoted", "paused"] as const).flatMap((end) => {
-          const bad = badOf[end]?.byHorizon;
-          return bad === undefined
-            ? []
-            : [
-                `${scenario}${side === "" ? "" : ` (${side})`}, ${end === "promoted" ? "promoted" : "standing still"}: goes on failing, ${bad.median.toFixed(0)} bad requests by ${secondsWords(horizonSeconds)}`,
-              ];
-        }),
-  );
+function footLines(sides: readonly Side[], table: readonly SideSimulation[]): string[] {
+  const of = (side: string) => (side === "" ? "" : ` of ${side}`);
   return [
-    ...falseAborts,
-    ...goingOn,
-    "In brackets: 95 % confidence (shares: Clopper and Pearson 1934; medians: Thompson 1936).",
+    ...sides.flatMap(({ letter }) => {
+      const own = table.filter(({ side }) => side === letter);
+      const falseAborts = own.flatMap(({ simulation: { scenario, falseAborts } }) =>
+        falseAborts === undefined ? [] : [`${scenario} ${shareWords(falseAborts)}`],
+      );
+      const goingOn = own.flatMap(({ simulation: { scenario, falseAborts, badOf } }) =>
+        (["promoted", "paused"] as const).flatMap((end) => {
+          const bad = badOf[end]?.byHorizon;
+          return bad === undefined || falseAborts !== undefined
+            ? []
+            : [`${scenario} ${end}: ${countWords(bad.median)} by ${secondsWords(own[0]!.simulation.horizonSeconds)}`];
+        }),
+      );
+      return [
+        ...(falseAborts.length === 0 ? [] : wrapItems(falseAborts, `False aborts${of(letter)}: `)),
+        ...(goingOn.length === 0 ? [] : wrapItems(goingOn, `Goes on failing${of(letter)}: `)),
+      ];
+    }),
+    "Medians; in brackets 95 % confidence (shares: Clopper and Pearson 1934,",
+    "medians: Thompson 1936).",
   ];
 }
 
-const percent = (ratio: number) => `${Number((100 * ratio).toPrecision(3))} %`;
+const percent = (ratio: number) => `${percentDigits(ratio)} %`;

@@ -15,6 +15,8 @@ import { type Settings, type Side, sideLines } from "../commands/simulate.ts";
 import { secondsWords } from "../domain/rollout.ts";
 import { CtlError } from "../errors.ts";
 import { ExitCode } from "../exit-codes.ts";
+import { align } from "../ui/align.ts";
+import { percentDigits, shareWords } from "../ui/simulated-numbers.ts";
 import type { Outcome } from "../output.ts";
 
 /** Settings that may keep the budget: what is changed, in words and as values to merge. */
@@ -62,11 +64,11 @@ export function runBudget(
     }
   }
   const fit = tried.filter(({ judged }) => isFit(judged));
-  const promise = `at most ${goal.budget} bad requests in ${percent(goal.confidence)} of rollouts, for versions that fail ${percent(goal.faults)} or more from the start`;
   const table = [
-    `Budget: ${promise}`,
+    `Budget: at most ${goal.budget} bad requests in ${percent(goal.confidence)} of rollouts,`,
+    `for versions that fail ${percent(goal.faults)} of their requests or more, from the start`,
     "",
-    ...tried.map((each) => `${isFit(each.judged) ? "✓" : "✗"} ${each.words}: ${wordsOf(each.judged)}`),
+    ...tableOf(tried),
   ];
   const json = {
     schemaVersion: 1,
@@ -90,7 +92,8 @@ export function runBudget(
         : ["Merge this over the values:", "", stringify(best.values).trimEnd()]),
       ...(side!.plan.engine === "sequential" ? ["", sequentialPromise(best.plan, goal)] : []),
       "",
-      "From the first request until the router has taken all requests back. A version that turns bad later, at a higher weight, costs more.",
+      "Bad requests are those of the worst fault, until it gets no more requests.",
+      "A version that turns bad later, at a higher weight, costs more.",
       "",
     ].join("\n"),
     json,
@@ -102,15 +105,12 @@ const isFit = ({ kept, good }: JudgedSettings) => kept && good.promoted.share >=
 /** Each line begins with the first weight as it is and lowers it, so the first that fits changes least. */
 function linesOf({ values, plan }: Side, settings: Settings, goal: BudgetGoal): Candidate[][] {
   const assumptions = settings.assumptions;
-  const isWatched = plan.background.metrics.length > 0;
   const changes: { words: string; values: Record<string, unknown> }[] = [
     { words: "as it is", values: {} },
     ...(plan.engine === "thresholds"
       ? [
           {
-            words: isWatched
-              ? "watched all the time for these faults as well"
-              : "watched all the time for these faults",
+            words: "watched all the time",
             values: {
               rollout: { canary: { background: [...(values.rollout.canary.background ?? []), watchName] } },
               analysis: { metrics: { [watchName]: watchFor(goal.faults) } },
@@ -127,7 +127,7 @@ function linesOf({ values, plan }: Side, settings: Settings, goal: BudgetGoal): 
   return changes.map((change) => [
     candidate(values, assumptions, change.words, change.values),
     ...lower.map((weight) =>
-      candidate(values, assumptions, `${change.words}, beginning at weight ${weight}`, {
+      candidate(values, assumptions, `${change.words}, weight ${weight}`, {
         ...change.values,
         rollout: {
           canary: {
@@ -162,14 +162,26 @@ function merged(base: unknown, over: unknown): unknown {
 const isMap = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
-/** What the settings cost at worst, and what they do to good versions. */
-function wordsOf({ costs, kept, good }: JudgedSettings): string {
-  const worst = costs.reduce((most, each) => (each.bad > most.bad ? each : most));
-  const promoted =
-    good.promoted.share >= usefulShare
-      ? `good versions are promoted after ${secondsWords(good.seconds?.median ?? 0)}, taken back in ${percent(good.falseAborts.share)} (${percent(good.falseAborts.low)} to ${percent(good.falseAborts.high)})`
-      : `only ${percent(good.promoted.share)} of good versions are promoted`;
-  return `${kept ? "" : "up to "}${worst.bad} bad requests, at ${percent(worst.fault)} errors; ${promoted}`;
+/** What the settings cost at worst, and what they do to good versions, in at most 80 columns. */
+function tableOf(tried: readonly Judged[]): string[] {
+  return align(
+    [
+      ["", "settings", "bad", "errors", "good promoted", "after"],
+      ...tried.map(({ words, judged }) => {
+        const worst = judged.costs.reduce((most, each) => (each.bad > most.bad ? each : most));
+        const { promoted, seconds } = judged.good;
+        return [
+          isFit(judged) ? "✓" : "✗",
+          words,
+          String(worst.bad),
+          percent(worst.fault),
+          shareWords(promoted),
+          seconds === undefined ? "" : secondsWords(seconds.median),
+        ];
+      }),
+    ],
+    [2, 3, 4, 5],
+  );
 }
 
 /** The sequential tests promise more: whenever the version turns bad. */
@@ -220,4 +232,4 @@ function infeasible(side: Side, tried: readonly Judged[], table: readonly string
   });
 }
 
-const percent = (ratio: number) => `${Number((100 * ratio).toPrecision(3))} %`;
+const percent = (ratio: number) => `${percentDigits(ratio)} %`;

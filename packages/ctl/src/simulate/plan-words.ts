@@ -1,19 +1,14 @@
 import type { RolloutPlan, Step } from "@safe-deploy/verdict";
 import { secondsWords } from "../domain/rollout.ts";
-
-/** A line of steps holds so many characters. */
-const lineWidth = 76;
+import { wrapItems } from "../ui/wrap.ts";
 
 /** The steps in words, and what watches them, in lines for a terminal. */
 export function planWords({ steps, background }: RolloutPlan): string[] {
-  const lines = [""];
-  for (const [index, step] of steps.entries()) {
-    const word = `${stepWords(step)}${index + 1 < steps.length ? ", " : ""}`;
-    if (lines.at(-1)!.length + word.length > lineWidth) lines.push("");
-    lines[lines.length - 1] += word;
-  }
-  const watched = background.metrics.map(({ name }) => name).join(", ");
-  return [...lines.map((line) => line.trimEnd()), ...(watched === "" ? [] : [`watched all the time: ${watched}`])];
+  const watched = background.metrics.map(({ name }) => name);
+  return [
+    ...wrapItems(steps.map(stepWords), "  "),
+    ...(watched.length === 0 ? [] : wrapItems(watched, "  watched all the time: ")),
+  ];
 }
 
 function stepWords(step: Step): string {

@@ -11,7 +11,6 @@ export interface PlottedSide {
 
 const panel = { width: 380, height: 150, left: 46, right: 18, top: 34, bottom: 34 };
 const ends = ["promoted", "aborted", "paused"] as const;
-const endWords = { promoted: "promoted", aborted: "aborted", paused: "stands still" } as const;
 
 /**
  * Each scenario as two plots: the share of rollouts that have ended, by time; and the share with at most so many bad
@@ -32,9 +31,9 @@ export function plotSimulations(
   });
   const sideNames = [...new Map(sides.map(({ side, name }) => [side, name]))].filter(([side]) => side !== "");
   const key = [
-    ...ends.map((end) => ({ classes: end, text: endWords[end] })),
+    ...ends.map((end) => ({ classes: end, text: end })),
     { classes: "bad", text: "bad requests" },
-    ...sideNames.map(([side, name]) => ({ classes: side === "B" ? "dashed" : "solid", text: `${side} = ${name}` })),
+    ...sideNames.map(([side, name]) => ({ classes: side === "B" ? "key dashed" : "key", text: `${side} = ${name}` })),
   ];
   let place = panel.left;
   const keyed = key.map(({ classes, text }) => {
@@ -50,8 +49,8 @@ export function plotSimulations(
 
 const style = [
   ".ground{fill:#fff}text{font:12px system-ui,sans-serif;fill:#24292f}.name{font-weight:600}.axis{stroke:#8c959f;fill:none}",
-  ".promoted{stroke:#1a7f37}.aborted{stroke:#cf222e}.paused{stroke:#9a6700}.bad{stroke:#0969da}.solid,.dashed{stroke:#57606a}",
-  ".dashed{stroke-dasharray:6 4}.promoted,.aborted,.paused,.bad,.solid,.dashed{fill:none;stroke-width:2}",
+  ".promoted{stroke:#1a7f37}.aborted{stroke:#cf222e}.paused{stroke:#9a6700}.bad{stroke:#0969da}.key{stroke:#57606a}",
+  ".dashed{stroke-dasharray:6 4}.promoted,.aborted,.paused,.bad,.key{fill:none;stroke-width:2}",
   "@media (prefers-color-scheme:dark){.ground{fill:#0d1117}text{fill:#e6edf3}.promoted{stroke:#3fb950}.aborted{stroke:#f85149}.paused{stroke:#d29922}.bad{stroke:#58a6ff}}",
 ].join("");
 

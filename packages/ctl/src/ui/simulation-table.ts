@@ -1,5 +1,7 @@
 import { styleText } from "node:util";
-import type { Interval, QuantileInterval, Simulation, Spread } from "@safe-deploy/verdict";
+import type { QuantileInterval, Simulation, Spread } from "@safe-deploy/verdict";
+import { align } from "./align.ts";
+import { countWords, shareWords } from "./simulated-numbers.ts";
 
 /** A simulation of one values file, which `side` stands for where several are compared. */
 export interface SideSimulation {
@@ -24,16 +26,14 @@ interface Column {
   dispensable?: number;
 }
 
-const endWords: Record<End, string> = { promoted: "promoted", aborted: "aborted", paused: "stands still" };
-
 const columns: Column[] = [
   { title: "scenario", cell: ({ scenario }) => scenario },
   { title: "", cell: ({ side }) => side },
-  { title: "ends", cell: ({ end }) => endWords[end] },
+  { title: "ends", cell: ({ end }) => end },
   {
     title: "of rollouts",
     isNumber: true,
-    cell: ({ simulation, end }) => `${percent(simulation.ends[end].share)} ${percents(simulation.ends[end])}`,
+    cell: ({ simulation, end }) => shareWords(simulation.ends[end]),
   },
   { title: "after s", isNumber: true, cell: (row) => median(row.simulation.seconds[row.end]) },
   { title: "bad requests", isNumber: true, cell: (row) => median(row.simulation.badOf[row.end]?.untilEnd) },
@@ -67,33 +67,26 @@ const columns: Column[] = [
 export function simulationTable(sides: readonly SideSimulation[], width: number): string {
   const rows = rowsOf(sides);
   let shown = columns.filter(({ title }) => title !== "" || rows.some(({ side }) => side !== ""));
-  const widths = () => shown.map(({ title, cell }) => Math.max(title.length, ...rows.map((row) => cell(row).length)));
-  const total = () => widths().reduce((sum, each) => sum + each + 2, -2);
-  while (total() > width) {
-    const least = shown.reduce((most, { dispensable = 0 }) => Math.max(most, dispensable), 0);
-    if (least === 0) break;
-    shown = shown.filter(({ dispensable = 0 }) => dispensable !== least);
+  const lines = () =>
+    align(
+      [
+        shown.map(({ title }) => title),
+        ...rows.map((row, index) => {
+          const isSame = row.scenario === rows[index - 1]?.scenario;
+          return shown.map(({ cell }) => cell(isSame ? { ...row, scenario: "" } : row));
+        }),
+      ],
+      shown.flatMap(({ isNumber }, index) => (isNumber === true ? [index] : [])),
+    );
+  for (let least = 3; least > 0 && lines().some((line) => line.length > width); least--) {
+    shown = shown.filter(({ dispensable }) => dispensable !== least);
   }
-  const fitted = widths();
-  const line = (cells: readonly string[]) =>
-    cells
-      .map((cell, index) =>
-        shown[index]!.isNumber === true ? cell.padStart(fitted[index]!) : cell.padEnd(fitted[index]!),
-      )
-      .join("  ")
-      .trimEnd();
-  let before = "";
+  const [head, ...body] = lines();
+  const coloured = (line: string, row: Row) =>
+    line.replace(row.end, (word) => styleText(colourOf(row), word, { stream: process.stdout }));
   return [
-    styleText("bold", line(shown.map(({ title }) => title)), { stream: process.stdout }),
-    ...rows.map((row) => {
-      const isSame = row.scenario === before;
-      before = row.scenario;
-      const text = line(shown.map(({ cell }) => cell(isSame ? { ...row, scenario: "" } : row)));
-      const colour = colourOf(row);
-      return colour === undefined
-        ? text
-        : text.replace(endWords[row.end], (word) => styleText(colour, word, { stream: process.stdout }));
-    }),
+    styleText("bold", head!, { stream: process.stdout }),
+    ...body.map((line, index) => coloured(line, rows[index]!)),
     "",
   ].join("\n");
 }
@@ -118,21 +111,12 @@ function colourOf({ simulation, end }: Row): "green" | "red" | "yellow" {
 }
 
 const median = (spread: Spread | undefined) =>
-  spread === undefined ? "" : `${number(spread.median)} ${interval(spread.medianInterval)}`;
+  spread === undefined ? "" : `${countWords(spread.median)} ${interval(spread.medianInterval)}`;
 
 const range = (spread: Spread | undefined) =>
-  spread === undefined ? "" : `${number(spread.low)}–${number(spread.high)}`;
+  spread === undefined ? "" : `${countWords(spread.low)}–${countWords(spread.high)}`;
 
 function interval({ low, high }: QuantileInterval): string {
-  const end = (value: number | null) => (value === null ? "?" : number(value));
+  const end = (value: number | null) => (value === null ? "?" : countWords(value));
   return `(${end(low)}–${end(high)})`;
-}
-
-const percents = ({ low, high }: Interval) => `(${digits(100 * low)}–${digits(100 * high)})`;
-const percent = (share: number) => `${digits(100 * share)} %`;
-const digits = (value: number) => String(Number(value.toPrecision(3)));
-
-/** Whole up to 9,999, then in thousands. */
-function number(value: number): string {
-  return value < 9_999.5 ? value.toFixed(0) : `${Number((value / 1000).toPrecision(3))}k`;
 }
