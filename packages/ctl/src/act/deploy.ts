@@ -21,6 +21,7 @@ import { type Applied, applyAndWatch } from "./apply-and-watch.ts";
 import { bake } from "./bake.ts";
 import { clearPending } from "./clear-pending.ts";
 import { type FinishedRollout, finishRollout } from "./finish-rollout.ts";
+import { handBackReplicas, handOverReplicas } from "./hand-over-replicas.ts";
 import { heldReport, refuseWhileHeld } from "./first-release.ts";
 import type { ChartInput } from "./helm.ts";
 import { lockRelease, type OperationLock } from "./operation-lock.ts";
@@ -262,6 +263,7 @@ async function apply(
   operation: Operation,
   o: { deadline: number; signal: AbortSignal },
 ): Promise<Applied> {
+  await handOverReplicas(context, prepared.facts, prepared.objects, prepared.state.helm);
   const child = context.helm.upgrade(prepared.input, {
     timeoutSeconds: Math.max(1, Math.ceil((o.deadline - Date.now()) / 1000)),
     operation: operation.id,
@@ -293,6 +295,7 @@ async function finish(
   o: { deadline: number; signal: AbortSignal },
 ): Promise<FinishedRollout> {
   const { facts } = prepared;
+  await handBackReplicas(context, facts);
   if (facts.workload.kind !== "Rollout") return { outcome: "ended", report: await verifiedReport(context, facts) };
   await retryAborted(context, facts, operation.fromTemplate);
   return await finishRollout(context, "deploy", facts, o);

@@ -21,6 +21,7 @@ import {
 } from "../observe/release-state.ts";
 import { liveReport, type LiveReport } from "../report/operation-report.ts";
 import { clearPending } from "./clear-pending.ts";
+import { handBackReplicas, handOverReplicas } from "./hand-over-replicas.ts";
 import { helmWords } from "./helm.ts";
 import { type HookRun, runHook, stopHooks } from "./run-hook.ts";
 import { promoteVerified, routingDifferences } from "./settle-rollout.ts";
@@ -109,6 +110,8 @@ async function rollBackAndVerify(
   verification.catch(() => undefined);
 
   try {
+    const objects = (loadAll(wanted.manifest) as (KubeObject | null)[]).filter((object) => object !== null);
+    await handOverReplicas(context, facts, objects, before.helm);
     const child = context.helm.rollback(target.helmRevision, {
       timeoutSeconds: secondsUntil(o.deadline),
       operation: o.operation,
@@ -125,6 +128,7 @@ async function rollBackAndVerify(
         { next: `ctl rollback ${context.address}` },
       );
     }
+    await handBackReplicas(context, facts);
     const after = await context.kube.get<Deployment | Rollout>(workloadResource(facts), facts.workload.name);
     await promoteVerified(context, requireFacts(context, wanted), { deadline: o.deadline, signal: o.signal });
     if (replaced === undefined || templateHash(after) !== replaced) return await verification;

@@ -1,5 +1,16 @@
-import { type Kube, KubeError, type KubeObject, resources, formatQuantity, type Quantity } from "@safe-deploy/kube";
+import {
+  type Deployment,
+  type Kube,
+  KubeError,
+  type KubeObject,
+  resources,
+  type Rollout,
+  formatQuantity,
+  type Quantity,
+} from "@safe-deploy/kube";
 import { parseChecks } from "@safe-deploy/smoke";
+import { losesAutoscaler } from "../act/hand-over-replicas.ts";
+import { type Managed, replicasManagers, replicasOwner, replicasToOwn } from "../domain/replicas.ts";
 import type { ReleaseFacts } from "../domain/facts.ts";
 import type { HelmRelease } from "../domain/helm-release.ts";
 import { workloadOf, type WorkloadSnapshot } from "../domain/serving.ts";
@@ -37,9 +48,16 @@ export async function preflight(input: PreflightInput): Promise<Finding[]> {
     input.workload,
     `--release ${input.facts.release} -n ${kube.namespace}`,
   );
+  const replicas = replicasFinding(input);
   const checks = [checkChecks(input.checks), checkImages(input.objects)];
   if (input.namespace.exists) checks.push(checkObjects(input), checkQuota(input));
-  return [...rights, namespaceFinding(kube.namespace, input.namespace), mode, ...(await Promise.all(checks)).flat()];
+  return [
+    ...rights,
+    namespaceFinding(kube.namespace, input.namespace),
+    mode,
+    ...replicas,
+    ...(await Promise.all(checks)).flat(),
+  ];
 }
 
 /** What every deploy does, beside creating the chart's own objects, which the server's dry run tries. */
@@ -144,12 +162,32 @@ async function checkImages(objects: KubeObject[]): Promise<Finding[]> {
   );
 }
 
+/** Says it to those who would rather run Helm themselves. */
+function replicasFinding({ objects, facts, workload }: PreflightInput): Finding[] {
+  const live: ((Deployment | Rollout) & Managed) | undefined = workloadOf(workload);
+  const applied = objects.find(
+    ({ kind, metadata }) => kind === facts.workload.kind && metadata.name === facts.workload.name,
+  );
+  if (live === undefined || applied === undefined) return [];
+  const kept = replicasToOwn({
+    ...{ owner: replicasOwner, live: live.spec.replicas, managers: replicasManagers(live), losesAutoscaler: false },
+    rendered: (applied["spec"] as { replicas?: number }).replicas,
+  });
+  if (kept === undefined || kept <= 1) return [];
+  const what = `ctl keeps ${kept} pods until the autoscaler counts them; a plain helm upgrade would leave 1`;
+  return [ok("replicas", what)];
+}
+
 /** Asks the API server to take each object, without keeping it: schema, admission, field owners, missing kinds. */
 async function checkObjects(input: PreflightInput): Promise<Finding[]> {
   const { kube, newest } = input;
   // Only where Helm itself applies on the server can it meet an owner of a field; else the fields are merged.
   const detectsConflicts = newest === undefined || newest["apply_method"] === "ssa";
-  const own = input.objects.filter((object) => !isHook(object));
+  const counted = await losesAutoscaler(input, input.facts, input.objects);
+  const own = input.objects
+    .filter((object) => !isHook(object))
+    // The number that the autoscaler has set is taken over before Helm applies the chart's.
+    .map((object) => (counted && object.kind === input.facts.workload.kind ? withoutCount(object) : object));
   const tried = await Promise.all(
     own.map(async (object): Promise<Finding[]> => {
       const name = `${object.kind}/${object.metadata.name}`;
@@ -163,6 +201,11 @@ async function checkObjects(input: PreflightInput): Promise<Finding[]> {
   );
   const problems = [...tried.flat(), ...(await checkPod(input))];
   return problems.length > 0 ? problems : [ok("objects", `the API server accepts all ${own.length}`)];
+}
+
+function withoutCount(object: KubeObject): KubeObject {
+  const { replicas: _replicas, ...spec } = object["spec"] as { replicas?: number };
+  return { ...object, spec };
 }
 
 /** A Deployment is accepted whatever its pods look like; so one of them is tried itself. */

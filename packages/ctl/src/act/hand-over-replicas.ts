@@ -1,0 +1,91 @@
+import { type Deployment, KubeError, type KubeObject, resources, type Rollout } from "@safe-deploy/kube";
+import type { Context } from "../context.ts";
+import type { ReleaseFacts } from "../domain/facts.ts";
+import type { HelmRelease } from "../domain/helm-release.ts";
+import { type Managed, replicasManagers, replicasOwner, replicasToOwn, withoutReplicas } from "../domain/replicas.ts";
+import { workloadResource } from "../observe/release-state.ts";
+import { rewriteHelmRecord } from "./helm-record.ts";
+
+/** Whether an autoscaler counts the pods now, and the objects to be applied leave it out. */
+export async function losesAutoscaler(
+  { kube }: Pick<Context, "kube">,
+  { workload }: Pick<ReleaseFacts, "workload">,
+  objects: readonly KubeObject[],
+): Promise<boolean> {
+  if (objects.some(({ kind }) => kind === "HorizontalPodAutoscaler")) return false;
+  try {
+    return (await kube.get(resources.HorizontalPodAutoscaler, workload.name)) !== undefined;
+  } catch (error) {
+    // Whoever may not read autoscalers has never deployed one.
+    if (error instanceof KubeError && error.status === 403) return false;
+    throw error;
+  }
+}
+
+/**
+ * Sees to it that no pod ends because an autoscaler is switched on or off: to be called before Helm applies these objects
+ * over what is live. Can be repeated.
+ *
+ * @param helm every revision, newest first.
+ */
+export async function handOverReplicas(
+  context: Context,
+  facts: ReleaseFacts,
+  objects: readonly KubeObject[],
+  helm: readonly HelmRelease[],
+): Promise<void> {
+  const { kind, name } = facts.workload;
+  const applied = objects.find((object) => object.kind === kind && object.metadata.name === name);
+  const live = await readManaged(context, facts);
+  if (applied === undefined || live === undefined) return;
+  const rendered = (applied["spec"] as { replicas?: number }).replicas;
+  const own = replicasToOwn({
+    owner: replicasOwner,
+    live: live.spec.replicas,
+    managers: replicasManagers(live),
+    rendered,
+    losesAutoscaler: rendered !== undefined && (await losesAutoscaler(context, facts, objects)),
+  });
+  if (own !== undefined) {
+    await applyOwned(context, live, { spec: { replicas: own } });
+    context.timeline.add({ kind: "pods", what: `${own} pods, whoever counts them from now on` });
+  }
+  if (rendered === undefined) await forgetReplicas(context, facts, helm);
+}
+
+/** Once Helm has applied: where the chart counts the pods again, it alone does, and the next release may change the number. */
+export async function handBackReplicas(context: Context, facts: ReleaseFacts): Promise<void> {
+  const live = await readManaged(context, facts);
+  const managers = live === undefined ? [] : replicasManagers(live);
+  if (live === undefined || !managers.includes(replicasOwner)) return;
+  if (managers.some((other) => other.startsWith("helm"))) await applyOwned(context, live, {});
+}
+
+async function readManaged(
+  { kube }: Context,
+  facts: ReleaseFacts,
+): Promise<((Deployment | Rollout) & Managed) | undefined> {
+  return await kube.get<(Deployment | Rollout) & Managed>(workloadResource(facts), facts.workload.name);
+}
+
+/** The fields are all that this owner has afterwards. */
+async function applyOwned(context: Context, { apiVersion, kind, metadata }: KubeObject, fields: object): Promise<void> {
+  const { name, namespace = context.namespace } = metadata;
+  const object = { apiVersion, kind, metadata: { name, namespace }, ...fields };
+  await context.kube.apply(object, { fieldManager: replicasOwner, force: true });
+}
+
+/** For a Helm that merges instead of applying on the server: owners mean nothing to it. */
+async function forgetReplicas(
+  context: Context,
+  { workload }: ReleaseFacts,
+  helm: readonly HelmRelease[],
+): Promise<void> {
+  if (helm[0] === undefined || helm[0]["apply_method"] === "ssa") return;
+  // An upgrade compares with what is deployed, a rollback with the newest.
+  const compared = new Set([helm[0], helm.find(({ info }) => info.status === "deployed") ?? helm[0]]);
+  for (const release of compared) {
+    const manifest = withoutReplicas(release.manifest, workload);
+    if (manifest !== release.manifest) await rewriteHelmRecord(context.kube, { ...release, manifest });
+  }
+}
