@@ -1,5 +1,5 @@
 /** Lines of a terminal hold so many characters. */
-const lineWidth = 78;
+const lineWidth = 80;
 
 /** Items with commas between them, in as many lines as they need; the first may have a head, all others are indented. */
 export function wrapItems(items: readonly string[], head = ""): string[] {
