@@ -82,14 +82,18 @@ async function measureAll(): Promise<Run> {
     for (const [index, figure] of chosen.entries()) {
       if (interrupted) break;
       const later = chosen.slice(index + 1).reduce((sum, { seconds }) => sum + seconds, 0);
-      const bench: Bench = { env, note: noting(figure.seconds, later) };
+      const note = noting(figure.seconds, later);
+      const failed = (what: string, error: Error) => {
+        run.failures.push({ figure: what, error: error.message });
+        note(`${what}: not measured: ${error.message}`);
+      };
+      const bench: Bench = { env, note, failed: (part, error) => failed(`${figure.name}: ${part}`, error) };
       bench.note(`${figure.name}: starting (${index + 1} of ${chosen.length})`);
       try {
         const loadBefore = readLoad();
         run.measured.push({ figure: figure.name, loadBefore, rows: await figure.measure(bench) });
       } catch (error) {
-        run.failures.push({ figure: figure.name, error: (error as Error).message });
-        bench.note(`${figure.name}: not measured: ${(error as Error).message}`);
+        failed(figure.name, error as Error);
       }
     }
   } finally {

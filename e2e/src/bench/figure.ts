@@ -13,6 +13,8 @@ export interface Bench {
   /** PATH with the lab's kubectl and helm; LAB_NAME of the benches' own lab. */
   env: NodeJS.ProcessEnv;
   note: (line: string) => void;
+  /** Records a part of the figure that could not be measured; the other parts count. */
+  failed: (part: string, error: Error) => void;
 }
 
 /** One line of the page: a command beside its baseline, both measured in the same run. */
