@@ -21,6 +21,7 @@ export class JobRunner {
   readonly #metrics: WorkerMetrics;
   readonly #doneBy: string;
   readonly #isStopping: () => boolean;
+  #last: JobResult | null = null;
 
   constructor(options: {
     pool: Pool;
@@ -41,6 +42,11 @@ export class JobRunner {
     this.#isStopping = options.isStopping;
   }
 
+  /** How the newest try of a job ended in this process; `null` before the first. */
+  get last(): JobResult | null {
+    return this.#last;
+  }
+
   /**
    * Does one job. Its result and the end of the job are one transaction: however this process ends, the job either is
    * done or will be tried again, and never has two results.
@@ -51,6 +57,7 @@ export class JobRunner {
     const ended = (result: JobResult) => {
       const seconds = (performance.now() - started) / 1000;
       this.#metrics.record(result, seconds);
+      this.#last = result;
       return { job: job.id, attempt: job.retryCount, ms: seconds * 1000, result };
     };
     try {

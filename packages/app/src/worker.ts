@@ -25,6 +25,7 @@ await run({ service: "myapp-worker", oldestSchema: "20251112", needsDatabase: tr
       ...parts,
       // The dials of this program reach its jobs.
       requestFaults: undefined,
+      status: () => ({ lastJob: runner.last }),
       unreadyReason: () => (working ? undefined : "the queue is not open yet"),
     }),
     begin: () => void begin(),

@@ -40,6 +40,10 @@ async function askFor(url: string, count: number): Promise<string[]> {
   return ids;
 }
 
+async function lastJob(url: string): Promise<string | null> {
+  return ((await (await fetch(`${url}/api/v1/status`)).json()) as { lastJob: string | null }).lastJob;
+}
+
 async function job(url: string, id: string): Promise<JobBody> {
   return (await (await fetch(`${url}/api/v1/jobs/${id}`)).json()) as JobBody;
 }
@@ -127,8 +131,10 @@ describe("the jobs of the service", () => {
 describe("a worker", { timeout: 180_000 }, () => {
   it("does every job once, and its metrics say so", async () => {
     const { url, DB_DSN } = await startService();
-    const ids = await askFor(url, 25);
     const worker = await startWorker({ DB_DSN, APP_VERSION: "w1" });
+    await ready(worker.url);
+    expect(await lastJob(worker.url)).toBeNull();
+    const ids = await askFor(url, 25);
     await until(
       () => results(DB_DSN),
       (done) => done.length === 25,
@@ -143,6 +149,7 @@ describe("a worker", { timeout: 180_000 }, () => {
       () => tries(worker.url, "done"),
       (count) => count === 25,
     );
+    expect(await lastJob(worker.url)).toBe("done");
     expect(await tries(worker.url, "failed")).toBe(0);
     expect(await tries(worker.url, "duplicate")).toBe(0);
     expect(await metric(worker.url, 'worker_job_duration_seconds_count{result="done"}')).toBe(25);
@@ -182,6 +189,7 @@ describe("a worker", { timeout: 180_000 }, () => {
       () => tries(worker.url, "failed"),
       (count) => count! >= 6,
     );
+    expect(await lastJob(worker.url)).toBe("failed");
     const lag = await metric(worker.url, "worker_queue_lag_seconds");
     await until(
       () => metric(worker.url, "worker_queue_lag_seconds"),
