@@ -62,6 +62,10 @@ describe("the notes after an install", () => {
     expect(text.match(/^ {2}- .*/gm)).toEqual([expect.stringMatching(expected)]);
   });
 
+  test("do not ask of a worker to wait for requests before it stops", async () => {
+    expect(await notes({ worker: true, preStop: { sleepSeconds: 0 } })).not.toContain("Warnings");
+  });
+
   test("say how to remove what an uninstall leaves, in this release only", async () => {
     const text = await notes({});
     expect(text).toContain("-n market -l app.kubernetes.io/name=myapp,app.kubernetes.io/instance=shop");

@@ -3,7 +3,17 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { kubeconform } from "./support/kubeconform.ts";
-import { CHART, IMAGES, type Manifest, Rendered, renderText, sorted, type Values } from "./support/helm.ts";
+import {
+  CHART,
+  HELM_VERSIONS,
+  IMAGES,
+  type Manifest,
+  problems,
+  Rendered,
+  renderText,
+  sorted,
+  type Values,
+} from "./support/helm.ts";
 import { merge } from "./support/values.ts";
 
 const read = (file: string) => parse(readFileSync(join(CHART, file), "utf8")) as Values;
@@ -117,8 +127,41 @@ describe("the presets keep their steps:", () => {
 
   test("d-worker", async () => {
     const rendered = await preset("presets/d-worker.yaml");
-    expect(outline(rendered.rollout)).toContain("queue-lag restarts");
+    const gate = "job-failure-ratio job-duration queue-lag restarts";
+    expect(outline(rendered.rollout)).toEqual([
+      ...["25 %", "pause 60s", gate],
+      ...["50 %", "pause 60s", gate],
+      ...["100 %", "verified"],
+    ]);
     expect(rendered.get("Service", "myapp").spec.selector).not.toHaveProperty("role");
+    // While a pod waits to be stopped, it goes on taking jobs.
+    expect(rendered.rollout.spec.template.spec.containers[0]).not.toHaveProperty("lifecycle");
+  });
+
+  test("d-worker asks for the jobs of the version under test, with names that the worker exports", async () => {
+    const rendered = await preset("presets/d-worker.yaml");
+    const exported = readFileSync(join(CHART, "../../packages/app/src/worker-metrics.ts"), "utf8");
+    for (const [name, counter, series] of [
+      ["job-failure-ratio", "worker_jobs_total", "worker_jobs_total"],
+      ["job-duration", "worker_job_duration_seconds", "worker_job_duration_seconds_bucket"],
+      ["queue-lag", "worker_queue_lag_seconds", "worker_queue_lag_seconds"],
+    ] as const) {
+      expect(exported).toContain(`"${counter}"`);
+      const { query } = rendered.get("AnalysisTemplate", `myapp-${name}`).spec.metrics[0].provider.prometheus;
+      expect(query).toContain(`${series}{namespace="shop",pod_template_hash="{{args.canary-hash}}"`);
+    }
+    expect(
+      rendered.get("AnalysisTemplate", "myapp-job-failure-ratio").spec.metrics[0].provider.prometheus.query,
+    ).toContain('pod_template_hash="{{args.canary-hash}}",result=~"failed"}');
+    const facts = JSON.parse(rendered.get("ConfigMap", "myapp-verify").data["release.json"]);
+    expect(facts.prometheus.names).toMatchObject({ requests: "worker_jobs_total", errorStatus: "failed" });
+  });
+
+  test.each(HELM_VERSIONS)("d-worker is refused as blue-green, by the path of the value (Helm %i)", async (helm) => {
+    const values = merge(merge(IMAGES, read("presets/d-worker.yaml")), { rollout: { strategy: "blueGreen" } });
+    expect(await problems(values, { helm })).toEqual([
+      "rollout.strategy: is blueGreen, but worker is true, and a preview would take real jobs; set it to canary",
+    ]);
   });
 });
 

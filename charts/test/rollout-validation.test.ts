@@ -75,7 +75,6 @@ const wrong: [string, Values, RegExp][] = [
     { worker: true, rollout: { strategy: "blueGreen" } },
     /^rollout\.strategy: is blueGreen, but worker is true, and a preview would take real jobs/,
   ],
-  ["requests for a worker", routed("traefik", { worker: true }), /^rollout\.router: is traefik, but worker is true/],
   [
     "a metric that does not exist",
     steps({ setWeight: 33 }, { analysis: ["errorRate"] }),
@@ -148,6 +147,14 @@ test("a blue-green's metric that does not exist is refused as well", async () =>
   ]);
 });
 
+test("requests are not routed to a worker", async () => {
+  expect(await problems(rollout(routed("traefik", { worker: true })))).toEqual([
+    expect.stringMatching(/^ingress\.enabled: is true, but worker is true/),
+    expect.stringMatching(/^rollout\.router: is traefik, but worker is true/),
+  ]);
+  expect(await problems(withImages({ worker: true, ingress }))).toEqual([expect.stringMatching(/^ingress\.enabled/)]);
+});
+
 test("values of a rollout are not looked at in mode deployment, so that they can be prepared", async () => {
   for (const [, values] of wrong.filter(([, values]) => !("worker" in values) && !("ingress" in values))) {
     expect((await render(withImages(merge(values, { ingress })))).all("Deployment")).toHaveLength(1);
@@ -157,6 +164,7 @@ test("values of a rollout are not looked at in mode deployment, so that they can
 test.each(HELM_VERSIONS)("several problems of a rollout are reported at once (Helm %i)", async (helm) => {
   const values = rollout(merge(steps({ setWeight: 10 }, { analysis: ["a", "b"] }), { worker: true, ingress }));
   expect((await problems(values, { helm })).map((line) => line.split(":")[0])).toEqual([
+    "ingress.enabled",
     "rollout.canary.steps[0].setWeight",
     "rollout.canary.steps[1].analysis",
     "rollout.canary.steps[1].analysis",

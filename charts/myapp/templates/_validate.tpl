@@ -209,6 +209,9 @@ ingress.held: is true, but ingress.enabled is false, so there is no route to hol
 ingress.held: is true, but service.type is {{ $.Values.service.type }}, a route of its own that leads to the pods as soon as they are ready; set it to ClusterIP
 {{- end }}
 {{- end }}
+{{- if and .Values.worker .Values.ingress.enabled }}
+ingress.enabled: is true, but worker is true and no requests are routed to a worker; set it to false
+{{- end }}
 {{- if and .Values.service.nodePort (eq .Values.service.type "ClusterIP") }}
 service.nodePort: is set, but service.type is ClusterIP; set it to NodePort or LoadBalancer, or service.nodePort to null
 {{- end }}

@@ -17,7 +17,7 @@
 {{- if not .Values.probes.readiness }}
 {{- $warnings = append $warnings "probes.readiness is unset: a pod gets requests before it can answer them." }}
 {{- end }}
-{{- if eq (int .Values.preStop.sleepSeconds) 0 }}
+{{- if and (eq (int .Values.preStop.sleepSeconds) 0) (not .Values.worker) }}
 {{- $warnings = append $warnings "preStop.sleepSeconds is 0: requests still routed to a stopping pod may fail." }}
 {{- end }}
 {{- if and .Values.pdb.enabled (kindIs "invalid" .Values.pdb.minAvailable) (has (toString .Values.pdb.maxUnavailable) (list "0" "0%")) }}
