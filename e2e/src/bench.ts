@@ -1,7 +1,7 @@
 /**
  * Measures the figures of docs/benchmarks.md, each beside a baseline of the same run, in a lab of its own, and writes
  * the sections of what it measured. `--only NAME` measures one. COLD=1 measures the demo from a fresh clone with empty
- * caches too, LONG=1 what takes half an hour.
+ * caches too, LONG=1 what takes half an hour each.
  */
 import { createHash } from "node:crypto";
 import { mkdirSync, writeFileSync } from "node:fs";
@@ -12,6 +12,7 @@ import { chartRendering } from "./bench/chart-rendering.ts";
 import { cliStart } from "./bench/cli-start.ts";
 import { coldDemo, warmDemo } from "./bench/demo.ts";
 import { detection } from "./bench/detection.ts";
+import { falseAborts } from "./bench/false-aborts.ts";
 import type { Bench } from "./bench/figure.ts";
 import { labUp } from "./bench/lab-up.ts";
 import { readLoad, readMachine, renderRun, type Run, writePage } from "./bench/page.ts";
@@ -19,7 +20,7 @@ import { restore } from "./bench/restore.ts";
 import { must } from "./run.ts";
 import { root } from "./world.ts";
 
-const figures = [cliStart, chartRendering, appThroughput, labUp, restore, warmDemo, coldDemo, detection];
+const figures = [cliStart, chartRendering, appThroughput, labUp, restore, warmDemo, coldDemo, detection, falseAborts];
 
 const only = readOnly();
 const chosen = figures.filter((figure) =>

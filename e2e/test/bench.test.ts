@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { describe, expect, test } from "vitest";
-import { median, pairedRatio } from "../src/bench/measure.ts";
+import { median, pairedRatio, upperBound } from "../src/bench/measure.ts";
 import type { Row } from "../src/bench/figure.ts";
 import { type Measured, renderRun, type Run, writePage } from "../src/bench/page.ts";
 import { must, run as runProgram } from "../src/run.ts";
@@ -47,6 +47,14 @@ describe("the figures", () => {
       reads: "of the goal",
     });
     expect(() => pairedRatio([1], [1, 2], "of the goal")).toThrow(/pairs/);
+  });
+
+  test("say how rare an event is at most that was never or seldom seen", () => {
+    expect(upperBound(0, 30)).toBeCloseTo(1 - 0.05 ** (1 / 30), 10);
+    // Tabled: 1 of 10 and 3 of 20, one-sided, 95 %.
+    expect(upperBound(1, 10)).toBeCloseTo(0.3942, 4);
+    expect(upperBound(3, 20)).toBeCloseTo(0.3437, 4);
+    expect(upperBound(5, 5)).toBe(1);
   });
 
   test("stand in the page with their baseline, their goal and whether it is met", () => {

@@ -48,6 +48,7 @@ export interface Ratio {
     | "times the baseline"
     | "times faster than the baseline"
     | "times fewer than the baseline"
+    | "of the baseline"
     | "of the goal"
     | "of the limit";
   /** The baseline was ended before its time; the true ratio is larger. */
