@@ -1,3 +1,4 @@
+export { formatLimit, formatValue } from "./format.ts";
 export { toHtml } from "./html/page.ts";
 export { toMarkdown } from "./markdown.ts";
 export type * from "./report.ts";

@@ -156,6 +156,7 @@ describe("what it says", () => {
       "What next",
     ]);
     const deciding = page.locator(".card");
+    await deciding.getByText("Query").click();
     for (const text of ["errorRatio", "20.4 %", "at most 5 %", 'status=~"5.."', "no data", "failureLimit (2)"])
       expect(await deciding.innerText()).toContain(text);
   });

@@ -39,7 +39,7 @@ export async function takeBack(
   failed: Failure,
   o: TakeBackOptions,
 ): Promise<OperationReport> {
-  const why = `${failed.fault.kind}: ${failed.fault.subject}: ${failed.fault.message}`;
+  const why = faultWords(failed.fault);
   if (!isTold(context, failed.fault))
     context.timeline.add({ kind: "decision", outcome: "bad", mark: "failed", what: `failed: ${firstLine(why)}` });
   // Read beside the rest, while its pod is there.
@@ -163,6 +163,11 @@ async function finishRecord(context: Context, lock: OperationLock): Promise<void
   });
 }
 
+/** A verification names its check; the Job that ran it adds nothing. */
+function faultWords({ kind, subject, message }: Fault): string {
+  return kind === "VerificationFailed" ? message : `${kind}: ${subject}: ${message}`;
+}
+
 /** A verdict goes on with what was asked and what came. */
 function firstLine(text: string): string {
   return text.split("\n")[0] ?? "";
@@ -190,7 +195,7 @@ async function recordFailure(
   if (known?.verdict === "fail" && known.helmRevision === facts.revision) return;
   await recordVerdict(context.kube, facts, {
     verdict: "fail",
-    why: `${failed.fault.kind}: ${failed.fault.subject}: ${failed.fault.message}`,
+    why: faultWords(failed.fault),
     by: "ctl",
     image: facts.image,
     digest,

@@ -102,13 +102,13 @@ function aheadOf(kube: Kube): number {
 /** Lines read from the end of a pod's log, among which those that matter are looked for. */
 const readLines = 400;
 
-/** Pods beyond these say the same. */
-const mostPods = 2;
+/** Of so many pods the logs are read, and those shown that say most: others say the same. */
+const pods = { read: 8, shown: 2 };
 
 /** The logs of an update's pods, before they are gone. Never throws. */
 export async function readPodLogs(
   kube: Kube,
-  pods: readonly Pod[],
+  of: readonly Pod[],
   container: string | undefined,
 ): Promise<LogExcerpt[]> {
   const read = async ({ metadata: { name } }: Pod) => {
@@ -117,7 +117,10 @@ export async function readPodLogs(
     const excerpt = logExcerpt(text, { pod: name, ...(container === undefined ? {} : { container }) });
     return excerpt === undefined ? [] : [excerpt];
   };
-  return (await Promise.all(pods.slice(0, mostPods).map(read))).flat();
+  const excerpts = (await Promise.all(of.slice(0, pods.read).map(read))).flat();
+  const mattering = ({ matters = [] }: LogExcerpt) => matters.length;
+  const telling = excerpts.filter((excerpt) => mattering(excerpt) > 0);
+  return (telling.length > 0 ? telling : excerpts).toSorted((a, b) => mattering(b) - mattering(a)).slice(0, pods.shown);
 }
 
 async function orElse<T>(promise: Promise<T>, otherwise: T): Promise<T> {

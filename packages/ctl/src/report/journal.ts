@@ -197,10 +197,13 @@ function notAfter(ms: number): number {
   return Math.floor((ms - 1000) / 1000) * 1000;
 }
 
+/** Whom a metric asks that is measured by a Job. */
+export const jobProvider = "Job";
+
 function providerWords(provider: { prometheus?: { address?: string }; [name: string]: unknown }): string {
   if (provider.prometheus !== undefined) return `Prometheus, ${provider.prometheus.address ?? "address not given"}`;
   const [kind = "unknown"] = Object.keys(provider);
-  return kind === "job" ? "Job" : kind;
+  return kind === "job" ? jobProvider : kind;
 }
 
 /** A Rollout's pods carry its own label in the place of a Deployment's. */

@@ -6,6 +6,8 @@ const matters =
 
 /** As many as a person reads. */
 const mostLines = 15;
+/** Where none of them speaks of a fault, its end says that it was at work, and nothing more. */
+const linesOfNone = 5;
 
 /** What of a log belongs into a report: the lines that matter, or where none does its end. Undefined for an empty log. */
 export function logExcerpt(
@@ -16,7 +18,7 @@ export function logExcerpt(
   if (all.length === 0) return undefined;
   const bad = all.filter((line) => matters.test(line));
   const isWhole = all.length <= mostLines;
-  const lines = isWhole ? all : (bad.length > 0 ? bad : all).slice(-mostLines);
+  const lines = isWhole ? all : bad.length > 0 ? bad.slice(-mostLines) : all.slice(-linesOfNone);
   return {
     ...from,
     lines,

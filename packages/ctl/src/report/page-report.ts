@@ -18,12 +18,13 @@ import type {
   Verification,
   Version,
 } from "@safe-deploy/report";
+import { formatLimit, formatValue } from "@safe-deploy/report";
 import type { ReleaseFacts } from "../domain/facts.ts";
 import type { LedgerEntry } from "../domain/ledger.ts";
 import { durationSeconds, secondsWords, stepWords } from "../domain/rollout.ts";
 import type { TrafficMetric, TrafficSeries } from "../observe/prometheus-series.ts";
 import { shortDigests } from "../ui/short-digests.ts";
-import type { Journal, SeenAnalysis } from "./journal.ts";
+import { type Journal, jobProvider, type SeenAnalysis } from "./journal.ts";
 import type { OperationReport } from "./operation-report.ts";
 import type { TimelineEntry } from "./timeline.ts";
 
@@ -94,7 +95,7 @@ export function pageReport(input: PageInput): Report {
     ...(input.endedAt === undefined ? {} : { endedAt: time(input.endedAt) }),
     verdict: {
       result: ending.result,
-      ...words(input, stable, fresh),
+      ...words(input, { stable, fresh, analysis }),
       ...(ending.exit === undefined ? {} : { exit: ending.exit }),
       ...(ending.code === undefined ? {} : { code: ending.code }),
     },
@@ -125,8 +126,7 @@ const mostEvents = 60;
 /** The sentence after the result's word, and what made it so. */
 function words(
   { ending, journal }: PageInput,
-  stable: Version | undefined,
-  fresh: Version | undefined,
+  { stable, fresh, analysis }: { stable: Version | undefined; fresh: Version | undefined; analysis: AnalysisMetric[] },
 ): { summary: string; because?: string } {
   const { fault, result } = ending;
   const name = fresh?.version ?? "the release";
@@ -142,15 +142,25 @@ function words(
   const summary = fault === undefined ? undefined : own[result];
   return {
     summary: summary ?? readable(ending.summary.replace(/^(paused|interrupted|running|verified): /, "")),
-    ...(fault === undefined ? {} : { because: becauseOf(fault) }),
+    ...(fault === undefined ? {} : { because: becauseOf(fault, analysis) }),
   };
 }
 
-function becauseOf({ kind, subject, message }: NonNullable<Ending["fault"]>): string {
-  // The controller's own words name the metric; its own name adds nothing to them.
-  const where = kind === "RolloutAborted" ? "" : `${subject}: `;
+function becauseOf({ kind, subject, message }: NonNullable<Ending["fault"]>, analysis: AnalysisMetric[]): string {
+  const measured = kind === "RolloutAborted" ? analysis.find(({ deciding }) => deciding === true) : undefined;
+  const reading = measured === undefined ? undefined : readingOf(measured);
+  if (reading !== undefined) return reading;
+  // The controller's own words name the metric, those of a verification the check: the object adds nothing to them.
+  const where = kind === "RolloutAborted" || kind === "VerificationFailed" ? "" : `${subject}: `;
   // What a check or a log says line by line stands below.
   return readable(`${where}${message.split("\n")[0] ?? ""}`);
+}
+
+/** `error-ratio was 36.4 %, and at most 2.5 % is asked for`; undefined where it is no number against a limit. */
+function readingOf({ name, phase, unit, threshold, measurements = [] }: AnalysisMetric): string | undefined {
+  const value = measurements.findLast((one) => one.phase === phase)?.value;
+  if (threshold === undefined || value === undefined || value === null) return undefined;
+  return `${name} was ${formatValue(value, unit)}, and ${formatLimit(threshold, unit)} is asked for`;
 }
 
 /** Without the digits that tell a person nothing. */
@@ -375,7 +385,10 @@ function analysesOf({ journal, ending }: PageInput): AnalysisMetric[] {
         ...(provider === undefined ? {} : { provider }),
         ...(metric.query === undefined ? {} : { query: metric.query.trim() }),
         ...(metric.message === "" ? {} : { message: metric.message }),
-        measurements: (analysis.measurements.get(metric.name) ?? []).map(measurement),
+        // A Job passes or fails: there is no number of it.
+        ...(provider === jobProvider
+          ? {}
+          : { measurements: (analysis.measurements.get(metric.name) ?? []).map(measurement) }),
       };
     }),
   );
@@ -567,7 +580,7 @@ function requestsOf({ traffic, journal }: PageInput, versions: Version[]): Figur
   return { requests: sum("requests"), failedRequests: sum("failedRequests"), requestsByVersion };
 }
 
-function nextOf({ ending, release, namespace, kind }: PageInput): Command[] {
+function nextOf({ ending, release, namespace, kind, journal }: PageInput): Command[] {
   if (ending.next !== undefined) return commandsOf(ending.next);
   const address = `--release ${release} -n ${namespace}`;
   const failed: Command[] = [
@@ -581,7 +594,8 @@ function nextOf({ ending, release, namespace, kind }: PageInput): Command[] {
     case "failed":
       return [{ command: `ctl rollback ${address}`, why: whyOf("ctl rollback") }, ...failed];
     case "verified":
-      return kind === "rollback"
+      // Before a first release there is nothing to go back to.
+      return kind === "rollback" || journal.stable === undefined
         ? failed.slice(1)
         : [{ command: `ctl rollback ${address}`, why: "takes it back, should it turn out to be ill after all" }];
     case "running":

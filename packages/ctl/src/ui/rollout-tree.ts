@@ -102,7 +102,7 @@ function analysisLines(analyses: readonly RolloutAnalysisState[]): string[] {
       `    ${phaseMarks[analysis.phase]} ${kindWords[analysis.kind]}${analysis.step === undefined ? "" : ` ${analysis.step + 1}`}  ${analysis.name}  ${analysis.phase}`,
       ...analysis.metrics.map((metric) => {
         const { successful, failed, inconclusive, error } = metric.counts;
-        const value = metric.value === undefined ? "no value yet" : metric.value;
+        const value = metric.value ?? (metric.job === undefined ? "no value yet" : `Job ${metric.job}`);
         const wanted = metric.wanted === undefined ? "" : `, wanted ${metric.wanted}`;
         const dry = metric.isDryRun ? ", only watched" : "";
         return `        ${phaseMarks[metric.phase]} ${metric.name}  ${value}${wanted}  (${successful} good, ${failed} failed, ${inconclusive} inconclusive, ${error} without an answer${dry})`;

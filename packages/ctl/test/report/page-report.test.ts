@@ -131,7 +131,7 @@ describe("the page about a canary that was taken back", () => {
       exit: 5,
       code: "CTL_E_FAILED_RESTORED",
       summary: "v2 failed and was taken back. v1 serves again, verified.",
-      because: 'metric "error-ratio" assessed Failed',
+      because: "error-ratio was 31 %, and at most 5 % is asked for",
     });
   });
 
@@ -236,7 +236,7 @@ describe("a version that its own verification refused", () => {
 
   test("is told in one line, and check by check", () => {
     const report = pageReport(input({ ledger: [judged], ending }));
-    expect(report.verdict.because).toBe(`Job/gate: ${message.split("\n")[0]}`);
+    expect(report.verdict.because).toBe(message.split("\n")[0]);
     expect(report.fault?.message).toBe(message);
     expect(report.rejectedBy).toEqual({ version: "v2", by: `ledger entry 5, ${at(20)}`, checks: judged.checks });
   });

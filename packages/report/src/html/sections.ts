@@ -152,7 +152,7 @@ function why(report: Report): Section | undefined {
   };
 }
 
-function decidingMetric(metric: AnalysisMetric): Html {
+function decidingMetric(metric: AnalysisMetric, index: number): Html {
   const { name, phase, threshold, unit, query, provider, message, condition, measurements = [] } = metric;
   const { tone } = phases[phase];
   const shown = measurements.findLast((one) => one.phase === phase) ?? measurements.at(-1);
@@ -171,8 +171,10 @@ function decidingMetric(metric: AnalysisMetric): Html {
     }
     ${
       query !== undefined &&
-      html`<h4>Query${provider !== undefined && html` <span class="muted">${provider}</span>`}</h4>
-        <pre class="query"><code>${query}</code></pre>`
+      html`<details id="deciding-query-${index}">
+        <summary>Query${provider !== undefined && html` <span class="muted">${provider}</span>`}</summary>
+        <pre class="query"><code>${query}</code></pre>
+      </details>`
     }
   </div>`;
 }
