@@ -56,9 +56,10 @@ export {
   type Condition,
   type Metric,
   plannedSeconds,
-  shareAt,
   type RolloutPlan,
+  shareAt,
   type Step,
+  usualHorizonSeconds,
 } from "./simulator/rollout-plan.ts";
 export * as scenarios from "./simulator/scenario.ts";
 export type { Recording, Scenario } from "./simulator/scenario.ts";

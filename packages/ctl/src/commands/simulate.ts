@@ -14,6 +14,7 @@ import {
   type Scenario,
   type SimulationOptions,
   summarize,
+  usualHorizonSeconds,
 } from "@safe-deploy/verdict";
 import { Helm } from "../act/helm.ts";
 import { type GlobalOptions, parseDuration } from "../command-line.ts";
@@ -76,7 +77,7 @@ export async function runSimulate(options: SimulateOptions): Promise<Outcome> {
       recorded === undefined
         ? settings.scenarios.flatMap((name) => scenariosOf(name, side.plan, settings.traffic))
         : replays(recorded, options.errors.length > 0 ? settings.traffic.errors : []);
-    const horizonSeconds = settings.horizonSeconds ?? Math.ceil(plannedSeconds(side.plan) + 600);
+    const horizonSeconds = settings.horizonSeconds ?? usualHorizonSeconds(side.plan);
     const played: SimulationOptions = { rollouts: settings.rollouts, seed: settings.seed, horizonSeconds };
     return scenarios.map((scenario) => {
       const outcomes = playRollouts(side.plan, scenario, played);

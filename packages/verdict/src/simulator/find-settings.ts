@@ -1,5 +1,5 @@
 import { quantileRanks } from "../intervals.ts";
-import { plannedSeconds, type RolloutPlan } from "./rollout-plan.ts";
+import { type RolloutPlan, usualHorizonSeconds } from "./rollout-plan.ts";
 import { buggy, healthy } from "./scenario.ts";
 import { playRollouts, type Share, simulate, type Spread } from "./simulate.ts";
 
@@ -47,7 +47,7 @@ const faultsEach = (confidence: number) => Math.max(2000, Math.ceil(4 / (1 - con
  */
 export function judgeSettings(plan: RolloutPlan, goal: BudgetGoal): JudgedSettings {
   const { requestsPerSecond, stable, seed } = goal;
-  const horizonSeconds = Math.ceil(plannedSeconds(plan) + 600);
+  const horizonSeconds = usualHorizonSeconds(plan);
   const costs = faultsFrom(goal.faults).map((fault) => costOf(plan, fault, goal, horizonSeconds));
   const good = simulate(plan, healthy(requestsPerSecond, stable), { rollouts: healthyEach, seed, horizonSeconds });
   return {

@@ -72,19 +72,33 @@ export interface RolloutPlan {
   sequential: { policy: Policy; gateSeconds: number; askSeconds: number };
 }
 
-/** How long a healthy rollout takes when every measurement is good and no person has to act, in seconds. */
-export function plannedSeconds({ steps, delay, engine, sequential }: RolloutPlan): number {
+/**
+ * How long a rollout takes when every measurement is good and no person has to act, in seconds. A gate of the sequential
+ * engine passes when it has seen enough, which is no time that was planned.
+ */
+export function plannedSeconds({ steps, delay, engine }: RolloutPlan): number {
   let seconds = 0;
   for (const step of steps) {
     if ("setWeight" in step) seconds += delay.scaleUp + delay.reconcile;
     else if ("pauseSeconds" in step) seconds += step.pauseSeconds ?? 0;
     else {
-      const judged = step.analysis.some(({ value }) => value !== "good");
-      if (engine === "sequential" && judged) seconds += sequential.gateSeconds;
-      else seconds += Math.max(...step.analysis.map(gateSeconds), 0) + 2 * delay.reconcile;
+      const own = engine === "sequential" && isJudged(step.analysis) ? [] : step.analysis;
+      seconds += Math.max(...own.map(gateSeconds), 0) + 2 * delay.reconcile;
     }
   }
   return seconds;
+}
+
+/** How long a rollout is watched unless told otherwise: ten minutes longer than it takes, in seconds. */
+export function usualHorizonSeconds(plan: RolloutPlan): number {
+  const gates = plan.steps.filter((step) => "analysis" in step && isJudged(step.analysis)).length;
+  const waits = plan.engine === "sequential" ? gates * plan.sequential.gateSeconds : 0;
+  return Math.ceil(plannedSeconds(plan) + waits + 600);
+}
+
+/** Whether anything in a gate says something about errors. */
+export function isJudged(analysis: readonly Metric[]): boolean {
+  return analysis.some(({ value }) => value !== "good");
 }
 
 function gateSeconds({ initialDelaySeconds, intervalSeconds, count, consecutiveSuccessLimit: passes }: Metric): number {

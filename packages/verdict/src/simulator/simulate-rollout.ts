@@ -1,7 +1,7 @@
 import type { Random } from "../random.ts";
 import { type Answer, measure, type MetricRun, type Phase, phaseOf, startRun } from "./argo-analysis.ts";
 import { Judge } from "./judge.ts";
-import { type Metric, type RolloutPlan, shareAt, type Step } from "./rollout-plan.ts";
+import { isJudged, type Metric, type RolloutPlan, shareAt, type Step } from "./rollout-plan.ts";
 import type { Scenario } from "./scenario.ts";
 import { ScrapedCounters } from "./scraped-counters.ts";
 
@@ -53,6 +53,8 @@ class Rollout {
   #expectedBad = 0;
   #share = 0;
   #weight = 0;
+  /** A weight that the router has not taken over yet. */
+  #shift: { at: number; weight: number } | undefined;
   #judge: Judge | undefined;
   /** The background run, once it has begun. */
   #background: MetricRun[] | undefined;
@@ -86,7 +88,10 @@ class Rollout {
     if ("setWeight" in step) {
       const broken = this.#watch(this.#now + this.#podsReady() + this.#reconciled());
       if (broken !== undefined) return broken;
-      this.#setShare(step.setWeight);
+      this.#weight = step.setWeight;
+      this.#judge?.weightChanged();
+      // The rollout goes on; the router takes the weight over meanwhile.
+      this.#shift = { at: this.#now + (this.#plan.router ? this.#routed() : 0), weight: step.setWeight };
       return undefined;
     }
     if ("pauseSeconds" in step) {
@@ -99,7 +104,7 @@ class Rollout {
     const broken = this.#watch(this.#now + this.#reconciled());
     if (broken !== undefined) return broken;
     // The verification that ends a rollout is a Job, which no engine replaces.
-    if (step.analysis.every(({ value }) => value === "good")) return this.#gateByThresholds(step.analysis);
+    if (!isJudged(step.analysis)) return this.#gateByThresholds(step.analysis);
     return this.#judge === undefined ? this.#gateByThresholds(step.analysis) : this.#gateByVerdict(this.#judge);
   }
 
@@ -209,7 +214,7 @@ class Rollout {
   #endAt(end: Outcome["end"], weight: number, why: string): Outcome {
     const { bad } = this.#counters.canary;
     const outcome = { end, seconds: this.#now, weight, bad, excess: bad - this.#expectedBad, why };
-    if (this.#share > 0) this.#advance(this.#horizon);
+    if (this.#share > 0 || this.#shift !== undefined) this.#advance(this.#horizon);
     return { ...outcome, badByHorizon: this.#counters.canary.bad };
   }
 
@@ -228,6 +233,7 @@ class Rollout {
   }
 
   #setShare(weight: number): void {
+    this.#shift = undefined;
     this.#weight = weight;
     this.#share = shareAt(this.#plan, weight);
     this.#judge?.weightChanged();
@@ -247,6 +253,15 @@ class Rollout {
   }
 
   #serve(until: number): void {
+    if (this.#shift !== undefined && this.#shift.at <= until) {
+      const { at, weight } = this.#shift;
+      this.#serveEvenly(at);
+      this.#setShare(weight);
+    }
+    this.#serveEvenly(until);
+  }
+
+  #serveEvenly(until: number): void {
     const seconds = until - this.#now;
     if (seconds <= 0) return;
     const middle = this.#now + seconds / 2;
