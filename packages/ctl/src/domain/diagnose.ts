@@ -465,7 +465,8 @@ function eventCount(events: readonly Event[], reason: string, pattern: RegExp): 
     .reduce((sum, event) => sum + Math.max(event.series?.count ?? 0, event.count ?? 1), 0);
 }
 
-function eventStart(event: Event): number {
+/** When it came first, in milliseconds since the epoch. */
+export function eventStart(event: Event): number {
   return Date.parse(event.firstTimestamp ?? event.eventTime ?? event.metadata.creationTimestamp ?? "");
 }
 

@@ -19,6 +19,7 @@ import type {
   Version,
 } from "@safe-deploy/report";
 import { formatLimit, formatValue } from "@safe-deploy/report";
+import { eventStart } from "../domain/diagnose.ts";
 import type { ReleaseFacts } from "../domain/facts.ts";
 import type { LedgerEntry } from "../domain/ledger.ts";
 import { durationSeconds, secondsWords, stepWords } from "../domain/rollout.ts";
@@ -113,7 +114,7 @@ export function pageReport(input: PageInput): Report {
     ...(rejectedBy === undefined ? {} : { rejectedBy }),
     ...(analysis.length === 0 ? {} : { analysis }),
     ...(traffic === undefined ? {} : { traffic }),
-    podEvents: journal.events.slice(-mostEvents).map(podEvent),
+    podEvents: tellingEvents(journal.events).slice(-mostEvents).map(podEvent),
     ...(input.logs.length === 0 ? {} : { logs: input.logs }),
     ...(restored === undefined ? {} : { restored }),
     ...(verification === undefined ? {} : { verification }),
@@ -504,6 +505,20 @@ function plottedAs(name: string): TrafficMetric | undefined {
 }
 
 // ---- evidence, restore, next
+
+/** Without the probes of containers that are being stopped: they are bound to fail. */
+function tellingEvents(events: Event[]): Event[] {
+  const stopped = new Map<string, number>();
+  // A container that is killed to be started again has another message.
+  for (const event of events.filter(({ message }) => message?.startsWith("Stopping container") === true)) {
+    const uid = event.involvedObject.uid ?? "";
+    stopped.set(uid, Math.min(stopped.get(uid) ?? Infinity, eventStart(event)));
+  }
+  return events.filter((event) => {
+    const isAfterIt = eventStart(event) >= (stopped.get(event.involvedObject.uid ?? "") ?? Infinity);
+    return event.reason !== "Unhealthy" || !isAfterIt;
+  });
+}
 
 function podEvent(event: Event) {
   const { involvedObject, count } = event;

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import type { Happening } from "../../src/domain/happening.ts";
 import { Journal } from "../../src/report/journal.ts";
 import { commandsOf, limitIn, type PageInput, pageReport } from "../../src/report/page-report.ts";
-import { at, ms, start } from "../fixtures/cluster.ts";
+import { at, event, ms, pod, start } from "../fixtures/cluster.ts";
 import { facts } from "../fixtures/facts.ts";
 import { entry } from "../fixtures/ledger.ts";
 import { analysis, canary, objects, set } from "../fixtures/rollout.ts";
@@ -259,6 +259,29 @@ test("two versions of one tag have names of their own", () => {
   const journal = abortedCanary();
   journal.templates.set("new", { hash: "new", image: "registry.local/myapp:v1", configMap: "myapp-config-v2" });
   expect(pageReport(input({ journal })).versions?.map(({ version }) => version)).toEqual(["v1 (before)", "v1 (new)"]);
+});
+
+test("the probes of a pod that is being stopped are no evidence", () => {
+  const journal = abortedCanary();
+  const stopped = pod({ name: "stopped" });
+  const restarted = pod({ name: "restarted" });
+  const seen = [
+    event(stopped, "Unhealthy", "while it served", { first: 20 }),
+    event(stopped, "Killing", "Stopping container app", { first: 22, type: "Normal" }),
+    event(stopped, "Unhealthy", "while it was stopped", { first: 23 }),
+    event(restarted, "Killing", "Container app failed liveness probe, will be restarted", {
+      first: 20,
+      type: "Normal",
+    }),
+    event(restarted, "Unhealthy", "after its restart", { first: 25 }),
+  ];
+  const { rollout } = objects(canary({ currentPodHash: "old", stableRS: "old" }), { replicaSets });
+  const pods = [stopped, restarted];
+  const workload = { deployment: undefined, rollout, replicaSets, pods, endpoints: [] };
+  journal.look({ workload, analysisRuns: [], events: seen, now: ms(31) });
+  const told = pageReport(input({ journal })).podEvents?.map(({ message }) => message);
+  expect(told).toHaveLength(4);
+  expect(told).not.toContain("while it was stopped");
 });
 
 describe("traffic", () => {
