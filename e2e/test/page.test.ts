@@ -148,6 +148,17 @@ describe("the page about a canary that is taken back under traffic", () => {
     expect(Math.max(...values("new", "errorRatio"))).toBeGreaterThan(0.2);
   });
 
+  test("counts the requests that each version answered: the canary's alone failed", () => {
+    const { figures } = readReport(report());
+    const [stable, canary] = figures?.requestsByVersion ?? [];
+    expect(stable).toMatchObject({ version: "v1", role: "stable", failedRequests: 0 });
+    expect(canary).toMatchObject({ version: "v3", role: "new" });
+    expect(canary?.failedRequests).toBeGreaterThan(0);
+    expect(canary?.failedRequests).toBeLessThan(canary?.requests ?? 0);
+    expect(stable?.requests).toBeGreaterThan(canary?.requests ?? Infinity);
+    expect(figures?.failedRequests).toBe(canary?.failedRequests);
+  });
+
   test("says where the weight went, what was restored and how it was verified", () => {
     const { weights = [], restored, verification, timeline, versions } = readReport(report());
     expect(weights.map(({ weight }) => weight)).toEqual([0, 10, 0]);
@@ -156,7 +167,10 @@ describe("the page about a canary that is taken back under traffic", () => {
       ["v3", "new"],
     ]);
     expect(restored?.version).toBe("v1");
-    expect(verification?.checks[0]?.outcome).toBe("passed");
+    expect(verification?.checks.map(({ name, outcome }) => [name, outcome])).toEqual([
+      ["health", "passed"],
+      ["new feature", "passed"],
+    ]);
     expect(timeline.map(({ mark }) => mark).filter((mark) => mark !== undefined)).toEqual(
       expect.arrayContaining(["deploy", "10 %", "aborted", "restored"]),
     );
