@@ -131,6 +131,21 @@ async function analysisRuns(namespace: string, hash: string) {
   return items.filter(({ metadata }) => metadata.labels?.[hashLabel] === hash);
 }
 
+/** Adds every weight that the router has for the canary, until told to end. */
+async function watchWeights(namespace: string, signal: AbortSignal, seen: Set<number>): Promise<void> {
+  try {
+    for await (const event of world.kube.watch(traefikService, { namespace, signal })) {
+      for (const route of event.type === "sync" ? event.items : [event.object]) {
+        const { weighted } = route["spec"] as { weighted?: { services?: { name: string; weight?: number }[] } };
+        for (const { name, weight } of weighted?.services ?? [])
+          if (name === `${release}-canary` && weight !== undefined) seen.add(weight);
+      }
+    }
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  }
+}
+
 async function promote(namespace: string, rollout: Rollout): Promise<void> {
   await world.kube.patch(
     resources.Rollout,
@@ -231,10 +246,65 @@ describe.each(helms)("a canary under Helm %d alone", (major) => {
     expect(serving).toMatchObject({ isStable: true, canaryWeight: 0, stable: promoted });
   });
 
-  test("uninstalling removes the route that Helm created once, and a new install creates it again", async () => {
+  test("a rollback after it is a version like any other: it takes every step and passes the last gate", async () => {
+    const { metadata, status } = await rolloutThat(namespace, isFullyPromoted);
+    const promoted = status?.stableRS ?? "";
+    const weightsSeen = new Set<number>();
+    const end = new AbortController();
+    const watching = watchWeights(namespace, end.signal, weightsSeen);
+    const back = await world.helm(["rollback", release, "1", "-n", namespace], { major });
+    expect(back.code, words(back)).toBe(0);
+    const old = await rolloutThat(
+      namespace,
+      (rollout) => rollout.status?.currentPodHash !== promoted && isFullyPromoted(rollout),
+    );
+    end.abort();
+    await watching;
+    expect(old.metadata.uid).toBe(metadata.uid);
+    expect(old.status?.stableRS).toBe(stable);
+    for (const weight of [20, 60, 100]) expect([...weightsSeen]).toContain(weight);
+    expect((await routing(world, namespace)).image).toMatch(/:v1$/);
+  });
+
+  test("a revert to a version that was aborted before is judged again, and aborted again", async () => {
+    const bad = ["--set-string", "flags.FEATURE_NEW=true"];
+    const isAborted = (rollout: Rollout) => rollout.status?.abort === true && hasPhase("Degraded")(rollout);
+    const first = await upgrade("v3", bad);
+    expect(first.code, words(first)).toBe(0);
+    const aborted = (await rolloutThat(namespace, isAborted)).status?.currentPodHash;
+    expect((await routing(world, namespace)).stable).toBe(stable);
+
+    const good = await upgrade("v2");
+    expect(good.code, words(good)).toBe(0);
+    const next = await rolloutThat(
+      namespace,
+      (rollout) => rollout.status?.currentPodHash !== aborted && isFullyPromoted(rollout),
+    );
+    const judgedBefore = (await analysisRuns(namespace, aborted ?? "")).length;
+
+    // Its ReplicaSet is older than the stable one: a rollback window would let it in without a look.
+    const again = await upgrade("v3", bad);
+    expect(again.code, words(again)).toBe(0);
+    const taken = await rolloutThat(
+      namespace,
+      (rollout) => rollout.status?.currentPodHash === aborted && isAborted(rollout),
+    );
+    expect(taken.status?.stableRS).toBe(next.status?.stableRS);
+    expect((await analysisRuns(namespace, aborted ?? "")).length).toBeGreaterThan(judgedBefore);
+    await expect.poll(weights, { timeout: 30_000 }).toEqual([100, 0]);
+    expect(await routing(world, namespace)).toMatchObject({ stable: next.status?.stableRS });
+  });
+
+  test("uninstalling in the middle of one removes the route that Helm created once, and a new install creates it again", async () => {
+    const { status } = await rolloutThat(namespace, () => true);
+    const under = await upgrade("v1", [...waiting, "--set-string", "config.TRY=uninstall"]);
+    expect(under.code, words(under)).toBe(0);
+    await rolloutThat(namespace, waitsWith(status?.currentPodHash ?? ""));
+    expect(await weights()).toEqual([80, 20]);
     const gone = await world.helm(["uninstall", release, "-n", namespace, "--wait"], { major });
     expect(gone.code, words(gone)).toBe(0);
     expect(await world.kube.get(traefikService, release, { namespace })).toBeUndefined();
+    await expect.poll(() => pods(namespace), { timeout: 60_000 }).toEqual([]);
     const again = await upgrade("v1");
     expect(again.code, words(again)).toBe(0);
     expect(await weights()).toEqual([100, 0]);
