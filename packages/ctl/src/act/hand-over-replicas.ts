@@ -1,26 +1,11 @@
-import { type Deployment, KubeError, type KubeObject, resources, type Rollout } from "@safe-deploy/kube";
+import type { Deployment, KubeObject, Rollout } from "@safe-deploy/kube";
 import type { Context } from "../context.ts";
 import type { ReleaseFacts } from "../domain/facts.ts";
 import type { HelmRelease } from "../domain/helm-release.ts";
 import { type Managed, replicasManagers, replicasOwner, replicasToOwn, withoutReplicas } from "../domain/replicas.ts";
+import { losesAutoscaler } from "../observe/autoscaler.ts";
 import { workloadResource } from "../observe/release-state.ts";
 import { rewriteHelmRecord } from "./helm-record.ts";
-
-/** Whether an autoscaler counts the pods now, and the objects to be applied leave it out. */
-export async function losesAutoscaler(
-  { kube }: Pick<Context, "kube">,
-  { workload }: Pick<ReleaseFacts, "workload">,
-  objects: readonly KubeObject[],
-): Promise<boolean> {
-  if (objects.some(({ kind }) => kind === "HorizontalPodAutoscaler")) return false;
-  try {
-    return (await kube.get(resources.HorizontalPodAutoscaler, workload.name)) !== undefined;
-  } catch (error) {
-    // Whoever may not read autoscalers has never deployed one.
-    if (error instanceof KubeError && error.status === 403) return false;
-    throw error;
-  }
-}
 
 /**
  * Sees to it that no pod ends because an autoscaler is switched on or off: to be called before Helm applies these objects
@@ -44,7 +29,7 @@ export async function handOverReplicas(
     live: live.spec.replicas,
     managers: replicasManagers(live),
     rendered,
-    losesAutoscaler: rendered !== undefined && (await losesAutoscaler(context, facts, objects)),
+    losesAutoscaler: rendered !== undefined && (await losesAutoscaler(context.kube, facts, objects)),
   });
   if (own !== undefined) {
     await applyOwned(context, live, { spec: { replicas: own } });

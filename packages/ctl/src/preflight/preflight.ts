@@ -9,11 +9,11 @@ import {
   type Quantity,
 } from "@safe-deploy/kube";
 import { parseChecks } from "@safe-deploy/smoke";
-import { losesAutoscaler } from "../act/hand-over-replicas.ts";
 import { type Managed, replicasManagers, replicasOwner, replicasToOwn } from "../domain/replicas.ts";
 import type { ReleaseFacts } from "../domain/facts.ts";
 import type { HelmRelease } from "../domain/helm-release.ts";
 import { workloadOf, type WorkloadSnapshot } from "../domain/serving.ts";
+import { losesAutoscaler } from "../observe/autoscaler.ts";
 import { hookLabel } from "../observe/follow-workload.ts";
 import { resolveImage } from "../observe/registry.ts";
 import { type Finding, ok, refused, unknown } from "./finding.ts";
@@ -183,7 +183,7 @@ async function checkObjects(input: PreflightInput): Promise<Finding[]> {
   const { kube, newest } = input;
   // Only where Helm itself applies on the server can it meet an owner of a field; else the fields are merged.
   const detectsConflicts = newest === undefined || newest["apply_method"] === "ssa";
-  const counted = await losesAutoscaler(input, input.facts, input.objects);
+  const counted = await losesAutoscaler(kube, input.facts, input.objects);
   const own = input.objects
     .filter((object) => !isHook(object))
     // The number that the autoscaler has set is taken over before Helm applies the chart's.
