@@ -62,7 +62,10 @@ const all: [Kind, string][] = [
 
 describe.each(isFull ? all : all.slice(0, 1))("an autoscaler of a %s, under %s", (kind, helm) => {
   const mode = ["--set", `mode=${kind.toLowerCase()}`];
-  const on = (min: number) => ["--set", `autoscaling.enabled=true,autoscaling.minReplicas=${min}`];
+  /** What it measures must not decide how many pods there are. */
+  const on = (pods: number) => [
+    ...["--set", `autoscaling.enabled=true,autoscaling.minReplicas=${pods},autoscaling.maxReplicas=${pods}`],
+  ];
 
   async function deploy(version: string, more: string[] = []): Promise<void> {
     const ran = await world.ctl(rolloutArguments(namespace, version, [...mode, ...more]), { env: { CTL_HELM: helm } });
