@@ -167,7 +167,7 @@ export function buildProgram(runner: Runner, defaultChart: string): Command {
     .option("--budget <number>", "find settings with at most so many bad requests")
     .option("--faults <share>", "with --budget: for versions that fail at least so many", "2%")
     .option("--confidence <share>", "with --budget: in so many of rollouts", "99%")
-    .action(act(async (o) => (await import("./commands/simulate.ts")).runSimulate(o as never)));
+    .action(act(async (o, signal) => (await import("./commands/simulate.ts")).runSimulate(o as never, signal)));
   command("set-image <image>", "write an image into a values file")
     .option("--file <file>", "the values file", "deploy/values.yaml")
     .action(

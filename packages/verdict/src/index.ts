@@ -64,6 +64,7 @@ export {
 export * as scenarios from "./simulator/scenario.ts";
 export type { Recording, Scenario } from "./simulator/scenario.ts";
 export {
+  finish,
   playRollouts,
   simulate,
   type Simulation,

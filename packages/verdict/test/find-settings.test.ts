@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { judgeSettings, watchFor } from "../src/simulator/find-settings.ts";
 import { buggy } from "../src/simulator/scenario.ts";
-import { playRollouts } from "../src/simulator/simulate.ts";
+import { finish, playRollouts } from "../src/simulator/simulate.ts";
 import { plannedSeconds, type RolloutPlan } from "../src/simulator/rollout-plan.ts";
 import { defaultPolicy } from "../src/policy.ts";
 import { metric } from "./argo-metric.ts";
@@ -34,21 +34,23 @@ const plan: RolloutPlan = {
   sequential: { policy: defaultPolicy, gateSeconds: 300, askSeconds: 5 },
 };
 const goal = { budget: 140, confidence: 0.99, faults: 0.3, requestsPerSecond: 100, stable: 0.001, seed: 1 };
-const found = judgeSettings(plan, goal);
+const found = finish(judgeSettings(plan, goal));
 
 test("settings that keep a budget are found to, up to the worst fault, and a smaller one is not", () => {
   expect(found.costs.map(({ fault }) => Number(fault.toFixed(2)))).toEqual([0.3, 0.55, 1]);
   expect(found.kept).toBe(true);
   expect(found.good.promoted.share).toBeGreaterThan(0.99);
   const { bad } = found.costs.at(-1)!;
-  expect(judgeSettings(plan, { ...goal, faults: 1, budget: bad }).kept).toBe(true);
-  expect(judgeSettings(plan, { ...goal, faults: 1, budget: bad - 1 }).kept).toBe(false);
+  expect(finish(judgeSettings(plan, { ...goal, faults: 1, budget: bad })).kept).toBe(true);
+  expect(finish(judgeSettings(plan, { ...goal, faults: 1, budget: bad - 1 })).kept).toBe(false);
 });
 
 test("what is said to be kept is kept in other rollouts", () => {
   const { fault, bad } = found.costs.at(-1)!;
   const options = { rollouts: 5000, seed: 99, horizonSeconds: plannedSeconds(plan) + 600 };
-  const exceeded = playRollouts(plan, buggy(fault, 100, 0.001), options).filter((each) => each.badByHorizon > bad);
+  const exceeded = finish(playRollouts(plan, buggy(fault, 100, 0.001), options)).filter(
+    (each) => each.badByHorizon > bad,
+  );
   expect(exceeded.length / 5000).toBeLessThanOrEqual(0.01);
 });
 

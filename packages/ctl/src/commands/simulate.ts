@@ -3,6 +3,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { basename } from "node:path";
 import {
   defaultAssumptions,
+  type Outcome as RolloutOutcome,
   PlanError,
   planFromValues,
   plannedSeconds,
@@ -12,6 +13,7 @@ import {
   type RolloutPlan,
   type RolloutValues,
   type Scenario,
+  type Simulation,
   type SimulationOptions,
   summarize,
   usualHorizonSeconds,
@@ -22,6 +24,7 @@ import { secondsWords } from "../domain/rollout.ts";
 import { CtlError } from "../errors.ts";
 import { ExitCode } from "../exit-codes.ts";
 import type { Outcome } from "../output.ts";
+import { runBreathing } from "../simulate/breathe.ts";
 import { replays, type ScenarioName, scenarioNames, scenariosOf, type Traffic } from "../simulate/scenarios.ts";
 import { planWords } from "../simulate/plan-words.ts";
 import { countWords, percentDigits, shareWords } from "../ui/simulated-numbers.ts";
@@ -62,28 +65,35 @@ export interface Side {
   alwaysGood: string[];
 }
 
+interface PlayedScenario {
+  side: Side;
+  outcomes: RolloutOutcome[];
+  simulation: Simulation;
+}
+
 /** Plays many rollouts of the values, without a cluster. */
-export async function runSimulate(options: SimulateOptions): Promise<Outcome> {
+export async function runSimulate(options: SimulateOptions, signal: AbortSignal): Promise<Outcome> {
   const settings = read(options);
   const sides = await readSides(options, settings.assumptions);
   if (options.budget !== undefined) {
     const { runBudget } = await import("../simulate/budget.ts");
-    return runBudget(sides, settings, budgetOf(options));
+    return await runBudget(sides, settings, budgetOf(options), signal);
   }
   const recorded = options.replay === undefined ? undefined : await readReplay(options.replay, sides[0]!.values);
   const started = performance.now();
-  const simulated = sides.flatMap((side) => {
+  const simulated: PlayedScenario[] = [];
+  for (const side of sides) {
     const scenarios: Scenario[] =
       recorded === undefined
         ? settings.scenarios.flatMap((name) => scenariosOf(name, side.plan, settings.traffic))
         : replays(recorded, options.errors.length > 0 ? settings.traffic.errors : []);
     const horizonSeconds = settings.horizonSeconds ?? usualHorizonSeconds(side.plan);
     const played: SimulationOptions = { rollouts: settings.rollouts, seed: settings.seed, horizonSeconds };
-    return scenarios.map((scenario) => {
-      const outcomes = playRollouts(side.plan, scenario, played);
-      return { side, outcomes, simulation: summarize(side.plan, scenario, outcomes, played) };
-    });
-  });
+    for (const scenario of scenarios) {
+      const outcomes = await runBreathing(playRollouts(side.plan, scenario, played), signal);
+      simulated.push({ side, outcomes, simulation: summarize(side.plan, scenario, outcomes, played) });
+    }
+  }
   const seconds = (performance.now() - started) / 1000;
   const { requestsPerSecond, stable } = settings.traffic;
   const traffic =

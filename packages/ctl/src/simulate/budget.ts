@@ -15,6 +15,7 @@ import { type Settings, type Side, sideLines } from "../commands/simulate.ts";
 import { secondsWords } from "../domain/rollout.ts";
 import { CtlError } from "../errors.ts";
 import { ExitCode } from "../exit-codes.ts";
+import { runBreathing } from "./breathe.ts";
 import { align } from "../ui/align.ts";
 import { percentDigits, shareWords } from "../ui/simulated-numbers.ts";
 import type { Outcome } from "../output.ts";
@@ -42,11 +43,12 @@ const usefulShare = 0.99;
  *
  * @throws CtlError CTL_E_BUDGET with what the best of them keep.
  */
-export function runBudget(
+export async function runBudget(
   sides: readonly Side[],
   settings: Settings,
   asked: Pick<BudgetGoal, "budget" | "confidence" | "faults">,
-): Outcome {
+  signal: AbortSignal,
+): Promise<Outcome> {
   if (sides.length > 1) {
     throw new CtlError("CTL_E_USAGE", "--budget looks for settings of one rollout, and --against names a second", {
       next: "run it once for each",
@@ -55,14 +57,7 @@ export function runBudget(
   const [side] = sides;
   const { requestsPerSecond, stable } = settings.traffic;
   const goal: BudgetGoal = { ...asked, requestsPerSecond, stable, seed: settings.seed };
-  const tried: Judged[] = [];
-  for (const line of linesOf(side!, settings, goal)) {
-    for (const candidate of line) {
-      const judged = judgeSettings(candidate.plan, goal);
-      tried.push({ ...candidate, judged });
-      if (isFit(judged)) break;
-    }
-  }
+  const tried = await runBreathing(tryOut(linesOf(side!, settings, goal), goal), signal);
   const fit = tried.filter(({ judged }) => isFit(judged));
   const table = [
     `Budget: at most ${goal.budget} bad requests in ${percent(goal.confidence)} of rollouts,`,
@@ -98,6 +93,18 @@ export function runBudget(
     ].join("\n"),
     json,
   };
+}
+
+function* tryOut(lines: readonly Candidate[][], goal: BudgetGoal): Generator<void, Judged[], void> {
+  const tried: Judged[] = [];
+  for (const line of lines) {
+    for (const candidate of line) {
+      const judged = yield* judgeSettings(candidate.plan, goal);
+      tried.push({ ...candidate, judged });
+      if (isFit(judged)) break;
+    }
+  }
+  return tried;
 }
 
 const isFit = ({ kept, good }: JudgedSettings) => kept && good.promoted.share >= usefulShare;

@@ -1,4 +1,4 @@
-import { playRollouts, scenarios, summarize, type RolloutPlan, defaultPolicy } from "@safe-deploy/verdict";
+import { finish, playRollouts, scenarios, summarize, type RolloutPlan, defaultPolicy } from "@safe-deploy/verdict";
 import { expect, test } from "vitest";
 import { align } from "../../src/ui/align.ts";
 import { countWords, percentDigits } from "../../src/ui/simulated-numbers.ts";
@@ -19,7 +19,7 @@ const plan: RolloutPlan = {
 const options = { rollouts: 100, seed: 1, horizonSeconds: 100 };
 const of = (side: string, scenario = scenarios.healthy()): SideSimulation => ({
   side,
-  simulation: summarize(plan, scenario, playRollouts(plan, scenario, options), options),
+  simulation: summarize(plan, scenario, finish(playRollouts(plan, scenario, options)), options),
 });
 
 test("a narrow terminal has what matters, a wide one has it all", () => {

@@ -1,7 +1,7 @@
 import { quantileRanks } from "../intervals.ts";
 import { type RolloutPlan, usualHorizonSeconds } from "./rollout-plan.ts";
 import { buggy, healthy } from "./scenario.ts";
-import { playRollouts, type Share, simulate, type Spread } from "./simulate.ts";
+import { playRollouts, type Share, type Spread, summarize } from "./simulate.ts";
 
 /** What is asked of a rollout's settings. */
 export interface BudgetGoal {
@@ -43,13 +43,16 @@ const faultsEach = (confidence: number) => Math.max(2000, Math.ceil(4 / (1 - con
 /**
  * Whether settings keep a budget, by simulation of whole rollouts, for each fault from the asked one to 100 %, each about
  * twice the one before. Kept is what leaves no doubt: the quantile's upper confidence limit is within the budget (95 %,
- * one-sided; Thompson 1936).
+ * one-sided; Thompson 1936). One rollout at each step.
  */
-export function judgeSettings(plan: RolloutPlan, goal: BudgetGoal): JudgedSettings {
+export function* judgeSettings(plan: RolloutPlan, goal: BudgetGoal): Generator<void, JudgedSettings, void> {
   const { requestsPerSecond, stable, seed } = goal;
   const horizonSeconds = usualHorizonSeconds(plan);
-  const costs = faultsFrom(goal.faults).map((fault) => costOf(plan, fault, goal, horizonSeconds));
-  const good = simulate(plan, healthy(requestsPerSecond, stable), { rollouts: healthyEach, seed, horizonSeconds });
+  const costs: FaultCost[] = [];
+  for (const fault of faultsFrom(goal.faults)) costs.push(yield* costOf(plan, fault, goal, horizonSeconds));
+  const scenario = healthy(requestsPerSecond, stable);
+  const options = { rollouts: healthyEach, seed, horizonSeconds };
+  const good = summarize(plan, scenario, yield* playRollouts(plan, scenario, options), options);
   return {
     kept: costs.every(({ kept }) => kept),
     costs,
@@ -57,10 +60,16 @@ export function judgeSettings(plan: RolloutPlan, goal: BudgetGoal): JudgedSettin
   };
 }
 
-function costOf(plan: RolloutPlan, fault: number, goal: BudgetGoal, horizonSeconds: number): FaultCost {
+function* costOf(
+  plan: RolloutPlan,
+  fault: number,
+  goal: BudgetGoal,
+  horizonSeconds: number,
+): Generator<void, FaultCost, void> {
   const { budget, confidence, requestsPerSecond, stable, seed } = goal;
   const rollouts = faultsEach(confidence);
-  const outcomes = playRollouts(plan, buggy(fault, requestsPerSecond, stable), { rollouts, seed, horizonSeconds });
+  const options = { rollouts, seed, horizonSeconds };
+  const outcomes = yield* playRollouts(plan, buggy(fault, requestsPerSecond, stable), options);
   const sorted = outcomes.map(({ badByHorizon }) => badByHorizon).toSorted((a, b) => a - b);
   const bad = sorted[quantileRanks(confidence, rollouts, 0.9).high - 1]!;
   return { fault, bad, kept: bad <= budget };

@@ -54,17 +54,33 @@ export interface SimulationOptions {
 
 /** Plays many rollouts and sums them up. */
 export function simulate(plan: RolloutPlan, scenario: Scenario, options: SimulationOptions): Simulation {
-  return summarize(plan, scenario, playRollouts(plan, scenario, options), options);
+  return summarize(plan, scenario, finish(playRollouts(plan, scenario, options)), options);
 }
 
-/** Plays many rollouts, one after the other from the same stream of random numbers. */
-export function playRollouts(
+/**
+ * Plays many rollouts, one after the other from the same stream of random numbers, and one at each step, for whoever has
+ * to do something else meanwhile.
+ */
+export function* playRollouts(
   plan: RolloutPlan,
   scenario: Scenario,
   { rollouts, seed, horizonSeconds }: SimulationOptions,
-): Outcome[] {
+): Generator<void, Outcome[], void> {
   const random = new Random(seed);
-  return Array.from({ length: rollouts }, () => simulateRollout(plan, scenario, random, horizonSeconds));
+  const outcomes: Outcome[] = [];
+  for (let run = 0; run < rollouts; run++) {
+    outcomes.push(simulateRollout(plan, scenario, random, horizonSeconds));
+    yield;
+  }
+  return outcomes;
+}
+
+/** Takes all steps of what is done stepwise, without a break. */
+export function finish<T>(work: Generator<void, T, void>): T {
+  for (;;) {
+    const step = work.next();
+    if (step.done === true) return step.value;
+  }
 }
 
 /** What came of many rollouts of the same scenario. */
