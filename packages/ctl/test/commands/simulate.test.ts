@@ -236,5 +236,5 @@ test.each([{ rollouts: "1000000" }, { budget: "1", faults: "0.1%" }])(
   "%j ends when it is interrupted",
   async (options) => {
     await expect(simulate(options, AbortSignal.timeout(500))).rejects.toThrow("aborted");
-});
-});
+  },
+);
