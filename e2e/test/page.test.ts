@@ -6,6 +6,7 @@ import path from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as delay } from "node:timers/promises";
 import { resources, waitUntil } from "@safe-deploy/kube";
+import type { LoadResult } from "@safe-deploy/load";
 import type { Report as Page } from "@safe-deploy/report";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -80,6 +81,7 @@ function watchWeb(): { url: Promise<string>; interrupt: () => void; exit: Promis
 describe("the page about a canary that is taken back under traffic", () => {
   const report = () => path.join(folder, "taken-back");
   let liveResults: string[];
+  let seenFromOutside: LoadResult["totals"];
 
   beforeAll(async () => {
     const load = await world.routerLoad(`${namespace}.local`, {
@@ -96,7 +98,7 @@ describe("the page about a canary that is taken back under traffic", () => {
     ]);
     liveResults = await followLivePage();
     const ran = await running;
-    await load.stop();
+    ({ totals: seenFromOutside } = await load.stop());
     expect(ran.code, words(ran)).toBe(5);
     expect(JSON.parse(ran.stdout)).toMatchObject({ report: path.join(report(), "report.html") });
   });
@@ -157,6 +159,9 @@ describe("the page about a canary that is taken back under traffic", () => {
     expect(canary?.failedRequests).toBeLessThan(canary?.requests ?? 0);
     expect(stable?.requests).toBeGreaterThan(canary?.requests ?? Infinity);
     expect(figures?.failedRequests).toBe(canary?.failedRequests);
+    // Nobody else asks the canary for these, and what is counted is never more than what was answered.
+    expect(canary?.failedRequests).toBeLessThanOrEqual(seenFromOutside.failedByVersion["v3"] ?? 0);
+    expect(canary?.requests).toBeLessThanOrEqual(seenFromOutside.byVersion["v3"] ?? 0);
   });
 
   test("says where the weight went, what was restored and how it was verified", () => {
