@@ -1,3 +1,4 @@
+import path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { countByVersion, failuresOf, type LoadResult } from "@safe-deploy/load";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
@@ -6,7 +7,8 @@ import { parseReport } from "../../src/report.ts";
 import { recordRow } from "../../src/results.ts";
 import { rolloutArguments, type Routing, routing, values } from "../../src/rollout-release.ts";
 import type { Ran } from "../../src/run.ts";
-import { World } from "../../src/world.ts";
+import { startSlowPrometheus } from "../../src/slow-prometheus.ts";
+import { chart, World } from "../../src/world.ts";
 
 const namespace = "e2e-analysis";
 const rate = 50;
@@ -41,6 +43,31 @@ const faulty = (ratio: number) => [
   "--set-string",
   `config.FAULT_ERRORS=GET /version=${ratio}\\,GET /api/v1/version=${ratio}`,
 ];
+
+/** Where the weight of the router ends, and what ctl says of it. */
+async function record(what: string, ran: Ran): Promise<void> {
+  const report = parseReport(ran);
+  recordRow("A canary that analysis does not pass, at weight 10", {
+    "what happens": what,
+    "weight afterwards": (await routing(world, namespace)).canaryWeight,
+    "exit code": ran.code ?? "a signal",
+    seconds: Math.round(ran.seconds),
+    message: cell(report.fault?.message ?? report.summary),
+  });
+}
+
+/** The first line, as a cell of a table takes it. */
+const cell = (text: string) => (text.split("\n")[0] ?? "").replaceAll("|", "/");
+
+async function expectWaitsAt10(): Promise<void> {
+  expect(await routing(world, namespace)).toMatchObject({ canaryWeight: 10, stable: before.stable, isStable: false });
+}
+
+async function goBack(): Promise<void> {
+  const back = await world.ctl(["rollback", "-n", namespace, "-o", "json"]);
+  expect(back.code, words(back)).toBe(0);
+  await expectUntouched();
+}
 
 async function expectUntouched(): Promise<void> {
   expect(await routing(world, namespace)).toEqual(before);
@@ -83,6 +110,7 @@ describe("a canary that Prometheus judges, under traffic at the router", () => {
       const byVersion = countByVersion(traffic.series);
       expect(byVersion["v3"]?.failed).toBeGreaterThan(0);
       expect(traffic.totals.failedByVersion, JSON.stringify(traffic.totals)).toEqual({ v3: byVersion["v3"]?.failed });
+      await record(`${ratio * 100} % errors`, ran);
       const bad = failuresOf(traffic.series, "v3");
       recordRow("A canary that fails a share of its requests, at weight 10 and 50 requests/s", {
         "share of errors": ratio,
@@ -93,59 +121,120 @@ describe("a canary that Prometheus judges, under traffic at the router", () => {
     },
   );
 
-  test("that is slow and makes no error is taken back by its latency alone", async () => {
-    const { ran } = await underTraffic("v3", [
-      ...["--set-string", "config.FAULT_LATENCY_MS=900", "--set", "rollout.canary.background={latencyP95}"],
-      ...["--set", "analysis.metrics.latencyP95.minRequests=20"],
-    ]);
-    expect(ran.code, words(ran)).toBe(5);
-    expect(parseReport(ran).fault?.message).toContain("latency");
-    await expectUntouched();
+  test.each(
+    isFull
+      ? [
+          {
+            what: "a value between pass and fail",
+            ratio: 0.1,
+            own: values("rollout-undecided"),
+            says: /success-ratio/,
+          },
+          { what: "NaN", ratio: 0.024, own: values("rollout-in-doubt"), says: /error-ratio/ },
+        ]
+      : [{ what: "NaN", ratio: 0.024, own: values("rollout-in-doubt"), says: /error-ratio/ }],
+  )("that is neither good nor bad ($what) waits at its weight for a person", async ({ what, ratio, own, says }) => {
+    const { ran } = await underTraffic("v3", ["--set-string", `config.FAULT_ERRORS=*=${ratio}`, ...own]);
+    expect(ran.code, words(ran)).toBe(8);
+    const report = parseReport(ran);
+    expect(report.code).toBe("CTL_E_INCONCLUSIVE");
+    expect(report.summary).toMatch(says);
+    await expectWaitsAt10();
+    await record(what, ran);
+    await goBack();
   });
 
-  test("that is neither good nor bad waits at its weight for a person", async () => {
-    const { ran } = await underTraffic("v3", [...faulty(0.1), ...values("rollout-undecided")]);
-    expect(ran.code, words(ran)).toBe(8);
-    expect(parseReport(ran).code).toBe("CTL_E_INCONCLUSIVE");
-    expect(await routing(world, namespace)).toMatchObject({ canaryWeight: 10, stable: before.stable });
-    const aborted = await world.ctl(["rollback", "-n", namespace, "-o", "json"]);
-    expect(aborted.code, words(aborted)).toBe(0);
-    await expectUntouched();
+  test("whose gate needs more time than ctl was given goes on at its weight", async () => {
+    const long = ["--set", "analysis.metrics.errorRatio.count=100", "--timeout", "30s"];
+    const { ran } = await underTraffic("v3", long);
+    expect(ran.code, words(ran)).toBe(4);
+    expect(parseReport(ran)).toMatchObject({ result: "goingOn", code: "CTL_E_DEADLINE" });
+    await expectWaitsAt10();
+    await record("the count is not reached in time", ran);
+    await goBack();
   });
 });
 
-describe("a canary that cannot be judged is never promoted", () => {
+describe("the starting point", () => {
+  test("takes back what is broken for everybody at its first weight, by the declared checks, without any traffic", async () => {
+    const own = ["-f", path.join(chart, "values-rollout.yaml"), "--set-string", "config.FAULT_SICK=true"];
+    const ran = await deploy("v3", own);
+    expect(ran.code, words(ran)).toBe(5);
+    expect(parseReport(ran).fault?.message).toContain("declared check failed: new feature");
+    await expectUntouched();
+    await record("broken for everybody, no traffic, the checks at the first weight", ran);
+  });
+});
+
+interface Blind {
+  what: string;
+  /** What is changed before, and the values that the deploy takes. */
+  prepare: () => Promise<string[]>;
+  traffic: boolean;
+  /** ctl's exit code: taken back, or left for a person. */
+  code: 5 | 8;
+  says: RegExp;
+  fullOnly?: true;
+}
+
+const noData = /no data|no requests|too few/i;
+const blind: Blind[] = [
+  { what: "no traffic", prepare: async () => [], traffic: false, code: 5, says: noData },
+  {
+    what: "no traffic, with onNoData: pause",
+    prepare: async () => ["--set", "analysis.onNoData=pause"],
+    traffic: false,
+    code: 8,
+    says: /error-ratio/,
+    fullOnly: true,
+  },
+  {
+    what: "a metric that nobody exports",
+    prepare: async () => ["--set", "analysis.names.requests=requests_of_nobody_total"],
+    traffic: true,
+    code: 5,
+    says: noData,
+    fullOnly: true,
+  },
+  {
+    what: "Prometheus answers later than the timeout",
+    prepare: async () => {
+      const address = await startSlowPrometheus(world, namespace, 4);
+      return ["--set", `analysis.prometheus.address=${address}`, "--set", "analysis.prometheus.timeoutSeconds=2"];
+    },
+    traffic: true,
+    code: 5,
+    says: /timeout|deadline exceeded|slow/i,
+  },
+  {
+    what: "Prometheus is gone",
+    prepare: async () => {
+      await world.setPrometheusReplicas(0);
+      return [];
+    },
+    traffic: true,
+    code: 5,
+    says: /prometheus|connection refused|no such host|i\/o timeout/i,
+  },
+];
+
+describe("a canary that cannot be judged is never promoted:", () => {
   afterEach(async () => {
     await world.setPrometheusReplicas(1);
   });
 
-  test("without traffic it is taken back after its time", async () => {
-    const ran = await deploy("v3");
-    expect(ran.code, words(ran)).toBe(5);
-    expect(parseReport(ran).fault?.message).toMatch(/no data|no requests|too few/i);
-    await expectUntouched();
-  });
-
-  test("without traffic it waits for a person where the values say so", async () => {
-    const ran = await deploy("v3", ["--set", "analysis.onNoData=pause"]);
-    expect(ran.code, words(ran)).toBe(8);
-    expect(await routing(world, namespace)).toMatchObject({ canaryWeight: 10, stable: before.stable });
-    const back = await world.ctl(["rollback", "-n", namespace, "-o", "json"]);
-    expect(back.code, words(back)).toBe(0);
-    await expectUntouched();
-  });
-
-  test("with Prometheus gone it is taken back", async () => {
-    await world.setPrometheusReplicas(0);
-    const { ran } = await underTraffic("v3");
-    expect(ran.code, words(ran)).toBe(5);
-    expect(parseReport(ran).fault?.message).toMatch(/prometheus|connection refused|no such host|i\/o timeout/i);
-    await expectUntouched();
-  });
-
-  test("with a metric that nobody exports it is taken back", async () => {
-    const { ran } = await underTraffic("v3", ["--set", "analysis.names.requests=requests_of_nobody_total"]);
-    expect(ran.code, words(ran)).toBe(5);
-    await expectUntouched();
-  });
+  test.each(blind.filter(({ fullOnly }) => isFull || fullOnly === undefined))(
+    "$what",
+    async ({ what, prepare, traffic, code, says }) => {
+      const own = await prepare();
+      const ran = traffic ? (await underTraffic("v3", own)).ran : await deploy("v3", own);
+      expect(ran.code, words(ran)).toBe(code);
+      const report = parseReport(ran);
+      expect(report.fault?.message ?? report.summary).toMatch(says);
+      if (code === 5) await expectUntouched();
+      else await expectWaitsAt10();
+      await record(what, ran);
+      if (code === 8) await goBack();
+    },
+  );
 });
