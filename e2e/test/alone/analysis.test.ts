@@ -2,7 +2,7 @@ import path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { countByVersion, failuresOf, type LoadResult } from "@safe-deploy/load";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { image } from "../../src/app-release.ts";
+import { deployArguments, image } from "../../src/app-release.ts";
 import { parseReport } from "../../src/report.ts";
 import { recordRow } from "../../src/results.ts";
 import { rolloutArguments, type Routing, routing, values } from "../../src/rollout-release.ts";
@@ -237,4 +237,53 @@ describe("a canary that cannot be judged is never promoted:", () => {
       if (code === 8) await goBack();
     },
   );
+});
+
+describe("each condition of the preset d-blue-green takes a version back alone:", () => {
+  const other = "e2e-conditions";
+  const host = `${other}.local`;
+
+  async function promote(version: string, more: string[] = []): Promise<Ran> {
+    const preset = ["-f", path.join(chart, "presets/d-blue-green.yaml"), ...values("preset"), ...values("conditions")];
+    return await world.ctl(
+      deployArguments(other, version, [
+        ...[...preset, "--set", "rollout.router=traefik", "--set", `ingress.hosts[0].host=${host}`],
+        ...["--timeout", "180s", ...more],
+      ]),
+    );
+  }
+
+  beforeAll(async () => {
+    await world.namespace(other);
+    const first = await promote("v1");
+    expect(first.code, words(first)).toBe(0);
+  });
+
+  afterAll(async () => {
+    await world?.removeNamespace(other);
+  });
+
+  test.each([
+    { what: "5 % errors", fault: "FAULT_ERRORS=GET /version=0.05", failed: "error-ratio", errors: true },
+    { what: "900 ms latency", fault: "FAULT_LATENCY_MS=900", failed: "latency-p95", errors: false },
+  ])("$what", async ({ what, fault, failed, errors }) => {
+    const stable = await routing(world, other);
+    const load = await world.routerLoad(host, { scenario: "failure", rate, duration: "5m", paths: ["/version"] });
+    await delay(2_000);
+    const ran = await promote("v3", ["--set-string", `config.${fault}`]);
+    const { totals } = await load.stop();
+    expect(ran.code, words(ran)).toBe(5);
+    expect(await routing(world, other)).toEqual(stable);
+    expect(totals.failed > 0, JSON.stringify(totals)).toBe(errors);
+    // The message names the one that decided, and not the other.
+    const named = parseReport(ran).fault?.message.match(/error-ratio|latency-p95/g);
+    expect([...new Set(named)]).toEqual([failed]);
+    recordRow("Each condition of the preset d-blue-green, alone", {
+      version: what,
+      "exit code": ran.code ?? "a signal",
+      message: cell(parseReport(ran).fault?.message ?? ""),
+      requests: totals.requests,
+      failed: totals.failed,
+    });
+  });
 });
