@@ -15,12 +15,26 @@ import { detection } from "./bench/detection.ts";
 import { falseAborts } from "./bench/false-aborts.ts";
 import type { Bench } from "./bench/figure.ts";
 import { labUp } from "./bench/lab-up.ts";
+import { limits } from "./bench/limits.ts";
 import { readLoad, readMachine, renderRun, type Run, writePage } from "./bench/page.ts";
 import { restore } from "./bench/restore.ts";
+import { status } from "./bench/status.ts";
 import { must } from "./run.ts";
 import { root } from "./world.ts";
 
-const figures = [cliStart, chartRendering, appThroughput, labUp, restore, warmDemo, coldDemo, detection, falseAborts];
+const figures = [
+  cliStart,
+  chartRendering,
+  appThroughput,
+  labUp,
+  restore,
+  limits,
+  status,
+  warmDemo,
+  coldDemo,
+  detection,
+  falseAborts,
+];
 
 const only = readOnly();
 const chosen = figures.filter((figure) =>

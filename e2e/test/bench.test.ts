@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { describe, expect, test } from "vitest";
 import { median, pairedRatio, upperBound } from "../src/bench/measure.ts";
+import { randomPaths, sideBySide } from "../src/bench/canary.ts";
 import type { Row } from "../src/bench/figure.ts";
 import { type Measured, renderRun, type Run, writePage } from "../src/bench/page.ts";
 import { must, run as runProgram } from "../src/run.ts";
@@ -79,6 +80,41 @@ describe("the figures", () => {
     expect(renderRun({ ...run, measured: [{ figure: "x", loadBefore: 0, rows }] })).toContain(
       "| the defaults: 20 requests | preset X: more than 6000 requests | more than 300 times fewer than the baseline |",
     );
+  });
+});
+
+describe("traffic for a canary", () => {
+  test("asks for the bad path at random, with the share that is wanted, and fits a command line", () => {
+    const paths = randomPaths(0.2, "a");
+    const bad = paths.filter((one) => one === "/api/v1/version").length;
+    // Four standard deviations of 8000 requests.
+    expect(Math.abs(bad - 0.2 * paths.length)).toBeLessThan(4 * Math.sqrt(paths.length * 0.2 * 0.8));
+    // However a router deals them out in turn, each version gets its share.
+    const everyTenth = paths.filter((_, index) => index % 10 === 3);
+    expect(everyTenth.filter((one) => one === "/api/v1/version").length).toBeGreaterThan(0.1 * everyTenth.length);
+    expect(randomPaths(1, "a").join(",").length).toBeLessThan(128 * 1024);
+    expect(randomPaths(0.2, "b")).not.toEqual(paths);
+  });
+
+  test("comes from no more releases at a time than there are lanes, and one that fails stops no other", async () => {
+    let running = 0;
+    let most = 0;
+    const failures: string[] = [];
+    const results = await sideBySide(
+      2,
+      [1, 2, 3, 4, 5],
+      async (item) => {
+        most = Math.max(most, ++running);
+        await new Promise(setImmediate);
+        running--;
+        if (item === 2) throw new Error("no");
+        return item;
+      },
+      (item, error) => failures.push(`${item}: ${error.message}`),
+    );
+    expect(most).toBe(2);
+    expect(results.toSorted((a, b) => a - b)).toEqual([1, 3, 4, 5]);
+    expect(failures).toEqual(["2: no"]);
   });
 });
 

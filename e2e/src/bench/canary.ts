@@ -192,18 +192,29 @@ export interface Harm {
   kept: number;
 }
 
-/** Rolls out a version under traffic and counts what the users got, from outside. */
-export async function measureHarm(
-  canary: Canary,
-  o: { paths: string[]; version: string; flags: string[]; limitSeconds: number },
-): Promise<Harm> {
+export interface RollOut {
+  paths: string[];
+  version: string;
+  /** Flags of Helm that make it what it is. */
+  flags: string[];
+  /** From its first weight on. */
+  limitSeconds: number;
+}
+
+/** Rolls out a version under traffic until its end; `at` is Unix time in milliseconds. */
+export async function rollOut(canary: Canary, o: RollOut): Promise<{ end: End; at: number; traffic: LoadResult }> {
   const stable = await canary.stableHash();
   await canary.startTraffic(o.paths, o.limitSeconds + 400);
   await canary.upgrade(o.version, o.flags);
   const { end, at } = await canary.untilEnd(await canary.untilTested(stable), o.limitSeconds);
   // The router takes up to two seconds to follow.
   if (end === "taken back") await delay(4_000);
-  const traffic = await canary.stopTraffic();
+  return { end, at, traffic: await canary.stopTraffic() };
+}
+
+/** Rolls out a bad version and counts what the users got, from outside. */
+export async function measureHarm(canary: Canary, o: RollOut): Promise<Harm> {
+  const { end, at, traffic } = await rollOut(canary, o);
   const first = failuresOf(traffic.series, o.version)?.first;
   if (first === undefined) throw new Error(`${canary.namespace}: the bad version answered nothing badly`);
   const bad = countByVersion(traffic.series)[o.version]?.failed ?? 0;
