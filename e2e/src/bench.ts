@@ -18,6 +18,7 @@ import { labUp } from "./bench/lab-up.ts";
 import { limits } from "./bench/limits.ts";
 import { readLoad, readMachine, renderRun, type Run, writePage } from "./bench/page.ts";
 import { restore } from "./bench/restore.ts";
+import { simulatorSpeed } from "./bench/simulator-speed.ts";
 import { status } from "./bench/status.ts";
 import { must } from "./run.ts";
 import { root } from "./world.ts";
@@ -26,6 +27,7 @@ const figures = [
   cliStart,
   chartRendering,
   appThroughput,
+  simulatorSpeed,
   labUp,
   restore,
   limits,
