@@ -1,3 +1,4 @@
+import { isFull } from "./full-run.ts";
 import { buildImages } from "./images.ts";
 import { must } from "./run.ts";
 import { results } from "./results.ts";
@@ -10,7 +11,7 @@ export default async function setup(): Promise<() => Promise<void>> {
   const world = await World.open({ addons: "all" });
   await buildImages(world, ["v1", "v2", "v3"], { show: true });
   return async () => {
-    if (process.env["E2E_FULL"] !== "1") return;
+    if (!isFull) return;
     const commit = (await must("git", ["rev-parse", "--short", "HEAD"], { cwd: root })).stdout.trim();
     results.finish(`${new Date().toISOString().slice(0, 10)}, commit ${commit}, SEED=${seed}`);
   };

@@ -1,12 +1,12 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { type Deployment, type Resource, resources, type Rollout } from "@safe-deploy/kube";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { isFull } from "../src/full-run.ts";
 import { image, release } from "../src/app-release.ts";
 import { rolloutArguments } from "../src/rollout-release.ts";
 import type { Ran } from "../src/run.ts";
 import { World } from "../src/world.ts";
 
-const isFull = process.env["E2E_FULL"] === "1";
 const namespace = "e2e-autoscaling";
 let world: World;
 

@@ -1,5 +1,6 @@
 import { resources } from "@safe-deploy/kube";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { inFullRun, isFull } from "../src/full-run.ts";
 import { helmArguments, image, release } from "../src/app-release.ts";
 import { killedAfter } from "../src/killed-after.ts";
 import { parseReport } from "../src/report.ts";
@@ -10,9 +11,6 @@ import { chart, World } from "../src/world.ts";
 
 // Nothing is there to be compared with, so no weight and no analysis protects anybody from a first release.
 
-const isFull = process.env["E2E_FULL"] === "1";
-/** For what only the full run shows. */
-const whole = isFull ? ["once"] : [];
 const namespace = "e2e-first";
 let world: World;
 
@@ -111,7 +109,7 @@ describe("a first release that is to wait", () => {
     },
   );
 
-  test.each(whole)("is removed when the verification at its promotion fails", async () => {
+  test.each(inFullRun)("is removed when the verification at its promotion fails", async () => {
     await world.namespace(namespace);
     const checks = ["--set", "checks[0].name=ready,checks[0].request.path=/ready"];
     const first = await paused(checks);
@@ -127,27 +125,30 @@ describe("a first release that is to wait", () => {
     await expect.poll(leftovers, { timeout: 60_000 }).toEqual([]);
   });
 
-  test.each(whole)("is promoted, and removed, by the same command again when it was killed in the middle", async () => {
-    const [promoteAt = 0, abortAt = 0] = seededNumbers("first release", 2);
-    await world.namespace(namespace);
-    const first = await paused();
-    expect(first.code, words(first)).toBe(7);
-    const args = [...promote, "-n", namespace, "--release", release, "-o", "json"];
-    await killedAfter(world, promoteAt * 12_000, args);
-    const promoted = await world.ctl(args);
-    expect(promoted.code, words(promoted)).toBe(0);
-    expect(await routing(world, namespace)).toMatchObject({ isStable: true, serving: [image("v1")] });
+  test.each(inFullRun)(
+    "is promoted, and removed, by the same command again when it was killed in the middle",
+    async () => {
+      const [promoteAt = 0, abortAt = 0] = seededNumbers("first release", 2);
+      await world.namespace(namespace);
+      const first = await paused();
+      expect(first.code, words(first)).toBe(7);
+      const args = [...promote, "-n", namespace, "--release", release, "-o", "json"];
+      await killedAfter(world, promoteAt * 12_000, args);
+      const promoted = await world.ctl(args);
+      expect(promoted.code, words(promoted)).toBe(0);
+      expect(await routing(world, namespace)).toMatchObject({ isStable: true, serving: [image("v1")] });
 
-    await world.namespace(namespace);
-    const second = await paused();
-    expect(second.code, words(second)).toBe(7);
-    const abort = ["abort", "-n", namespace, "--release", release, "-o", "json"];
-    const killed = await killedAfter(world, abortAt * 3_000, abort);
-    // One that had ended already leaves nothing to abort.
-    const removed = killed.code === 0 ? killed : await world.ctl(abort);
-    expect(removed.code, words(removed)).toBe(0);
-    await expect.poll(leftovers, { timeout: 60_000 }).toEqual([]);
-  });
+      await world.namespace(namespace);
+      const second = await paused();
+      expect(second.code, words(second)).toBe(7);
+      const abort = ["abort", "-n", namespace, "--release", release, "-o", "json"];
+      const killed = await killedAfter(world, abortAt * 3_000, abort);
+      // One that had ended already leaves nothing to abort.
+      const removed = killed.code === 0 ? killed : await world.ctl(abort);
+      expect(removed.code, words(removed)).toBe(0);
+      await expect.poll(leftovers, { timeout: 60_000 }).toEqual([]);
+    },
+  );
 });
 
 describe("a first release whose declared check fails", () => {

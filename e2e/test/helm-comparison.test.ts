@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { isFull } from "../src/full-run.ts";
 import { deployArguments } from "../src/app-release.ts";
 import { deployGood, faultCases, prepareFaultNamespace } from "../src/fault-cases.ts";
 import { describeEndState, endState, helmDeploy, helmFlags } from "../src/helm-comparison.ts";
@@ -8,7 +9,6 @@ import { World } from "../src/world.ts";
 
 const namespace = "e2e-helm-comparison";
 const table = "A bad release: ctl beside Helm alone";
-const isFull = process.env["E2E_FULL"] === "1";
 /** All faults with the timeout that the benchmarks use; or one fault, quickly. */
 const timeoutSeconds = isFull ? 60 : 15;
 const cases = isFull ? faultCases : faultCases.filter(({ name }) => name === "a command that exits with 1");

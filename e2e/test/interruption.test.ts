@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { isFull } from "../src/full-run.ts";
 import { deployArguments, image, release } from "../src/app-release.ts";
 import { parseReport, stableState } from "../src/report.ts";
 import { recordRow } from "../src/results.ts";
@@ -7,7 +8,7 @@ import { seededNumbers } from "../src/seed.ts";
 import { World } from "../src/world.ts";
 
 const namespace = "e2e-interruption";
-const moments = process.env["E2E_FULL"] === "1" ? 10 : 2;
+const moments = isFull ? 10 : 2;
 /** A deploy or rollback on the lab takes about this long, in milliseconds. */
 const spanMs = 9_000;
 let world: World;

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { isFull } from "../src/full-run.ts";
 import { deployArguments } from "../src/app-release.ts";
 import { askForJobs, type Effects, effectsOf, noteEffects } from "../src/jobs.ts";
 import { dsn, startPostgres } from "../src/postgres.ts";
@@ -13,7 +14,6 @@ const rollouts = "e2e-worker";
 const deployments = "e2e-worker-deployment";
 /** Jobs a second, at most. */
 const rate = 20;
-const isFull = process.env["E2E_FULL"] === "1";
 /** With each attempt a prefix of its own for its jobs. */
 let attempt = 0;
 let world: World;

@@ -2,6 +2,7 @@ import path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { countByVersion, failuresOf, type LoadResult } from "@safe-deploy/load";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { inFullRun, isFull } from "../../src/full-run.ts";
 import { deployArguments, image } from "../../src/app-release.ts";
 import { parseReport } from "../../src/report.ts";
 import { recordRow } from "../../src/results.ts";
@@ -17,7 +18,6 @@ let before: Routing;
 let attempt = 0;
 
 const words = (ran: Ran) => `${ran.stdout}\n${ran.stderr}`;
-const isFull = process.env["E2E_FULL"] === "1";
 
 /** A content of its own for each attempt: one that was judged bad before is another case. */
 async function deploy(version: string, more: string[] = []): Promise<Ran> {
@@ -144,7 +144,7 @@ describe("a canary that Prometheus judges, under traffic at the router", () => {
     await goBack();
   });
 
-  test("whose gate needs more time than ctl was given goes on at its weight", async () => {
+  test.each(inFullRun)("whose gate needs more time than ctl was given goes on at its weight", async () => {
     const long = ["--set", "analysis.metrics.errorRatio.count=100", "--timeout", "30s"];
     const { ran } = await underTraffic("v3", long);
     expect(ran.code, words(ran)).toBe(4);

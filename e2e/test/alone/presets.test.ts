@@ -1,6 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { countByVersion, type LoadResult } from "@safe-deploy/load";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { isFull } from "../../src/full-run.ts";
 import { deployArguments, image, release } from "../../src/app-release.ts";
 import { parseReport } from "../../src/report.ts";
 import { recordRow } from "../../src/results.ts";
@@ -23,7 +24,7 @@ const presets: Preset[] = [
   { name: "c", bad: 0.3 },
   { name: "d-blue-green", manual: true, bad: 0.3 },
 ];
-const chosen = process.env["E2E_FULL"] === "1" ? presets : presets.filter(({ name }) => name === "d-blue-green");
+const chosen = isFull ? presets : presets.filter(({ name }) => name === "d-blue-green");
 const rate = 60;
 
 let world: World;

@@ -1,11 +1,12 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { isFull } from "../../src/full-run.ts";
 import { deployArguments, release } from "../../src/app-release.ts";
 import { recordRow } from "../../src/results.ts";
 import { World } from "../../src/world.ts";
 
 const namespace = "e2e-zero-downtime";
-const repetitions = process.env["E2E_FULL"] === "1" ? 3 : 1;
+const repetitions = isFull ? 3 : 1;
 let world: World;
 
 beforeAll(async () => {
