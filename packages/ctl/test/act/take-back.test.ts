@@ -2,34 +2,10 @@ import { KubeError } from "@safe-deploy/kube";
 import { describe, expect, test } from "vitest";
 import type { OperationLock } from "../../src/act/operation-lock.ts";
 import { finishRestore, takeBack } from "../../src/act/take-back.ts";
-import type { Context } from "../../src/context.ts";
 import type { Operation } from "../../src/domain/operation.ts";
 import { noWorkload } from "../../src/domain/serving.ts";
-import { Journal } from "../../src/report/journal.ts";
-import { Timeline } from "../../src/report/timeline.ts";
+import { deafContext, refusal } from "../fixtures/deaf-cluster.ts";
 import { facts } from "../fixtures/facts.ts";
-
-const refusal = () => new KubeError("the API server at https://cluster:6443 did not answer", { reason: "Unreachable" });
-
-/** A cluster that answers nothing any more. */
-function context(answer = refusal()): Context {
-  const refuse = async () => await Promise.reject(answer);
-  const kube = {
-    ...{ namespace: "shop", serverNow: Date.now, get: refuse, list: refuse },
-    ...{ create: refuse, patch: refuse, delete: refuse, logs: refuse },
-  };
-  return {
-    kube: kube as unknown as Context["kube"],
-    helm: {} as Context["helm"],
-    progress: {} as Context["progress"],
-    release: "myapp",
-    namespace: "shop",
-    address: "--release myapp -n shop",
-    timeline: new Timeline(() => undefined),
-    journal: new Journal(0),
-    signal: new AbortController().signal,
-  };
-}
 
 function lock(o: Partial<OperationLock> = {}): OperationLock {
   const done = () => Promise.resolve();
@@ -64,7 +40,7 @@ const notRestored = {
 
 describe("a cluster that stops answering", () => {
   test("in the middle of a restore ends it as not restored, and says how to go on", async () => {
-    const own = context();
+    const own = deafContext();
     expect(await finishRestore(own, lock(), restoring, o)).toMatchObject(notRestored);
     expect(own.timeline.entries).toMatchObject([{ kind: "restore", outcome: "bad", mark: "not restored" }]);
   });
@@ -74,7 +50,7 @@ describe("a cluster that stops answering", () => {
     const failed = { fault, workload: noWorkload, events: ["BackOff: again"], at: Date.now() };
     const unreachable = lock({ record: () => Promise.reject(refusal()) });
     const given = { facts, since: Date.now(), wanted: true, ...o };
-    expect(await takeBack(context(), unreachable, operation, failed, given)).toMatchObject({
+    expect(await takeBack(deafContext(), unreachable, operation, failed, given)).toMatchObject({
       ...notRestored,
       fault,
       events: ["BackOff: again"],
@@ -87,7 +63,7 @@ describe("a cluster that stops answering", () => {
       status: 403,
       hint: "ask for the right to get pods",
     });
-    expect(await finishRestore(context(hinted), lock(), restoring, o)).toMatchObject({
+    expect(await finishRestore(deafContext(hinted), lock(), restoring, o)).toMatchObject({
       exit: 6,
       next: "ask for the right to get pods",
     });
@@ -96,5 +72,5 @@ describe("a cluster that stops answering", () => {
 
 test("an interruption is none of the cluster's errors", async () => {
   const signal = AbortSignal.abort();
-  await expect(finishRestore(context(), lock(), restoring, { ...o, signal })).rejects.toThrow(KubeError);
+  await expect(finishRestore(deafContext(), lock(), restoring, { ...o, signal })).rejects.toThrow(KubeError);
 });

@@ -3,29 +3,10 @@ import path from "node:path";
 import type { Report } from "@safe-deploy/report";
 import { describe, expect, test, vi } from "vitest";
 import { withReport } from "../../src/commands/with-report.ts";
-import type { Context } from "../../src/context.ts";
 import { CtlError } from "../../src/errors.ts";
-import { Journal } from "../../src/report/journal.ts";
 import type { OperationReport } from "../../src/report/operation-report.ts";
-import { Timeline } from "../../src/report/timeline.ts";
+import { deafContext } from "../fixtures/deaf-cluster.ts";
 import { temporaryFolder } from "../fixtures/files.ts";
-
-/** A cluster that answers nothing: the report is written all the same. */
-function context(): Context {
-  const refuse = () => Promise.reject(new Error("no cluster"));
-  const kube = { namespace: "shop", server: "https://cluster", serverNow: Date.now, get: refuse, list: refuse };
-  return {
-    kube: kube as unknown as Context["kube"],
-    helm: {} as Context["helm"],
-    progress: {} as Context["progress"],
-    release: "myapp",
-    namespace: "shop",
-    address: "--release myapp -n shop",
-    timeline: new Timeline(() => undefined),
-    journal: new Journal(0),
-    signal: new AbortController().signal,
-  };
-}
 
 const paused: OperationReport = {
   schemaVersion: 1,
@@ -49,7 +30,7 @@ function stderr(): string[] {
 describe("an operation's report", () => {
   test("is written, and both forms of the output say where", async () => {
     const report = await temporaryFolder();
-    const outcome = await withReport(context(), { report }, "deploy", () => Promise.resolve(paused));
+    const outcome = await withReport(deafContext(), { report }, "deploy", () => Promise.resolve(paused));
     const page = path.join(report, "report.html");
     expect(outcome).toMatchObject({ exit: 7, json: { result: "paused", report: page } });
     expect(outcome.text).toMatch(new RegExp(`^  report: +${page}$`, "m"));
@@ -64,7 +45,7 @@ describe("an operation's report", () => {
     const file = path.join(await temporaryFolder(), "file");
     await writeFile(file, "");
     const said = stderr();
-    const outcome = await withReport(context(), { report: path.join(file, "x") }, "deploy", () =>
+    const outcome = await withReport(deafContext(), { report: path.join(file, "x") }, "deploy", () =>
       Promise.resolve(paused),
     );
     expect(outcome).toMatchObject({ exit: 7, json: paused });
@@ -76,7 +57,7 @@ describe("an operation's report", () => {
     const report = await temporaryFolder();
     const said = stderr();
     const run = () => Promise.reject(new CtlError("CTL_E_INTERRUPTED", "interrupted", { next: "ctl wait -n shop" }));
-    await expect(withReport(context(), { report }, "rollback", run)).rejects.toThrow("interrupted");
+    await expect(withReport(deafContext(), { report }, "rollback", run)).rejects.toThrow("interrupted");
     expect(said.join("")).toContain(path.join(report, "report.html"));
     expect(await readFile(path.join(report, "report.md"), "utf8")).toContain("Interrupted");
   });
@@ -86,7 +67,7 @@ describe("an operation's report", () => {
     ["it was refused", () => Promise.reject(new CtlError("CTL_E_PREFLIGHT", "refused")), "refused"],
   ])("is not written where %s", async (_, run, refusal) => {
     const report = path.join(await temporaryFolder(), "none");
-    const outcome = withReport(context(), { report }, "deploy", run);
+    const outcome = withReport(deafContext(), { report }, "deploy", run);
     if (refusal === undefined) expect((await outcome).exit).toBe(0);
     else await expect(outcome).rejects.toThrow(refusal);
     await expect(access(report)).rejects.toThrow("ENOENT");
