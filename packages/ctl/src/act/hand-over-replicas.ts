@@ -1,9 +1,9 @@
-import type { Deployment, KubeObject, Rollout } from "@safe-deploy/kube";
+import { type Deployment, type KubeObject, resources, type Rollout } from "@safe-deploy/kube";
 import type { Context } from "../context.ts";
 import type { ReleaseFacts } from "../domain/facts.ts";
 import type { HelmRelease } from "../domain/helm-release.ts";
 import { type Managed, replicasManagers, replicasOwner, replicasToOwn, withoutReplicas } from "../domain/replicas.ts";
-import { losesAutoscaler } from "../observe/autoscaler.ts";
+import { lostAutoscaler } from "../observe/autoscaler.ts";
 import { workloadResource } from "../observe/release-state.ts";
 import { rewriteHelmRecord } from "./helm-record.ts";
 
@@ -24,13 +24,21 @@ export async function handOverReplicas(
   const live = await readManaged(context, facts);
   if (applied === undefined || live === undefined) return;
   const rendered = (applied["spec"] as { replicas?: number }).replicas;
+  const autoscaler = rendered === undefined ? undefined : await lostAutoscaler(context.kube, facts, objects);
   const own = replicasToOwn({
     owner: replicasOwner,
     live: live.spec.replicas,
     managers: replicasManagers(live),
     rendered,
-    losesAutoscaler: rendered !== undefined && (await losesAutoscaler(context.kube, facts, objects)),
+    losesAutoscaler: autoscaler !== undefined,
   });
+  if (autoscaler !== undefined) {
+    // Helm would end it only after it has applied the workload: until then, hooks included, it would set its own number
+    // again, and Helm's apply would fail on that.
+    const { name, uid } = autoscaler.metadata;
+    await context.kube.delete(resources.HorizontalPodAutoscaler, name, { uid });
+    context.timeline.add({ kind: "pods", what: "the autoscaler ends: this release counts its pods itself" });
+  }
   if (own !== undefined) {
     await applyOwned(context, live, { spec: { replicas: own } });
     context.timeline.add({ kind: "pods", what: `${own} pods, whoever counts them from now on` });

@@ -1,18 +1,22 @@
 import { type Kube, KubeError, type KubeObject, resources } from "@safe-deploy/kube";
 import type { ReleaseFacts } from "../domain/facts.ts";
 
-/** Whether an autoscaler counts the pods now, and the objects to be applied leave it out. */
-export async function losesAutoscaler(
+/**
+ * The release's own autoscaler that counts the pods now, where the objects to be applied leave it out. One that was made
+ * beside the release stays, whatever is applied.
+ */
+export async function lostAutoscaler(
   kube: Kube,
-  { workload }: Pick<ReleaseFacts, "workload">,
+  { release, workload }: Pick<ReleaseFacts, "release" | "workload">,
   objects: readonly KubeObject[],
-): Promise<boolean> {
-  if (objects.some(({ kind }) => kind === "HorizontalPodAutoscaler")) return false;
+): Promise<KubeObject | undefined> {
+  if (objects.some(({ kind }) => kind === "HorizontalPodAutoscaler")) return undefined;
   try {
-    return (await kube.get(resources.HorizontalPodAutoscaler, workload.name)) !== undefined;
+    const live = await kube.get<KubeObject>(resources.HorizontalPodAutoscaler, workload.name);
+    return live?.metadata.annotations?.["meta.helm.sh/release-name"] === release ? live : undefined;
   } catch (error) {
     // Whoever may not read autoscalers has never deployed one.
-    if (error instanceof KubeError && error.status === 403) return false;
+    if (error instanceof KubeError && error.status === 403) return undefined;
     throw error;
   }
 }

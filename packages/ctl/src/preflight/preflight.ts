@@ -13,7 +13,7 @@ import { type Managed, replicasManagers, replicasOwner, replicasToOwn } from "..
 import type { ReleaseFacts } from "../domain/facts.ts";
 import type { HelmRelease } from "../domain/helm-release.ts";
 import { workloadOf, type WorkloadSnapshot } from "../domain/serving.ts";
-import { losesAutoscaler } from "../observe/autoscaler.ts";
+import { lostAutoscaler } from "../observe/autoscaler.ts";
 import { hookLabel } from "../observe/follow-workload.ts";
 import { resolveImage } from "../observe/registry.ts";
 import { type Finding, ok, refused, unknown } from "./finding.ts";
@@ -183,7 +183,7 @@ async function checkObjects(input: PreflightInput): Promise<Finding[]> {
   const { kube, newest } = input;
   // Only where Helm itself applies on the server can it meet an owner of a field; else the fields are merged.
   const detectsConflicts = newest === undefined || newest["apply_method"] === "ssa";
-  const counted = await losesAutoscaler(kube, input.facts, input.objects);
+  const counted = (await lostAutoscaler(kube, input.facts, input.objects)) !== undefined;
   const own = input.objects
     .filter((object) => !isHook(object))
     // The number that the autoscaler has set is taken over before Helm applies the chart's.
