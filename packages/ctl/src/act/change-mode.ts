@@ -7,7 +7,7 @@ import { diagnose, type Fault } from "../domain/diagnose.ts";
 import type { ReleaseFacts } from "../domain/facts.ts";
 import type { HelmRelease } from "../domain/helm-release.ts";
 import { type Mode, modeSteps } from "../domain/mode.ts";
-import { type Operation, resumption } from "../domain/operation.ts";
+import type { Operation } from "../domain/operation.ts";
 import { noWorkload, servesBeside } from "../domain/serving.ts";
 import { CtlError } from "../errors.ts";
 import { ExitCode } from "../exit-codes.ts";
@@ -15,12 +15,11 @@ import { followWorkload } from "../observe/follow-workload.ts";
 import { factsOf, observeRelease, podsInOrder, readHelmReleases, requireRelease } from "../observe/release-state.ts";
 import { liveReport, type OperationReport, reportBase } from "../report/operation-report.ts";
 import { podLine } from "../ui/pod-line.ts";
-import { clearPending } from "./clear-pending.ts";
 import type { ChartInput } from "./helm.ts";
-import { lockRelease } from "./operation-lock.ts";
 import { reapply, refuseOtherPods, sameBut } from "./reapply.ts";
+import { observeWithoutPending, resumable } from "./resumable.ts";
 import { runHook } from "./run-hook.ts";
-import { finishRestore, takeBack } from "./take-back.ts";
+import { takeBack } from "./take-back.ts";
 
 export interface ModeIntent {
   mode: Mode;
@@ -47,18 +46,11 @@ const settleMs = 3_000;
  * same command goes on.
  */
 export async function changeMode(context: Context, intent: ModeIntent): Promise<OperationReport> {
-  const deadline = Date.now() + intent.timeoutSeconds * 1000;
-  const lock = await lockRelease(context.kube, context.release, (what) => context.timeline.add({ kind: "note", what }));
-  const signal = AbortSignal.any([context.signal, lock.lost]);
-  try {
-    const wanted = { kind: "mode", fingerprint: shortHash({ mode: intent.mode }) } as const;
-    const left = resumption(lock.left, wanted).continue;
-    if (left?.restore !== undefined) return await finishRestore(context, lock, left, { deadline, signal });
-
-    const before = await observeRelease(context.kube, context.release);
-    if (await clearPending(context.kube, before.helm[0]))
-      context.timeline.add({ kind: "note", what: "ended the Helm operation that was left pending" });
-    const state = await observeRelease(context.kube, context.release);
+  const wanted = { kind: "mode", fingerprint: shortHash({ mode: intent.mode }) } as const;
+  const interrupted = "the change of mode was interrupted; what serves goes on serving";
+  const { timeoutSeconds } = intent;
+  return await resumable(context, wanted, { timeoutSeconds, interrupted }, async ({ lock, left, deadline, signal }) => {
+    const state = await observeWithoutPending(context);
     const { newest, facts } = requireRelease(state);
     const steps = modeSteps(newest, intent.mode, left !== undefined);
     const { entry } = state.live ?? {};
@@ -94,15 +86,7 @@ export async function changeMode(context: Context, intent: ModeIntent): Promise<
       return await takeBack(context, lock, operation, failed, { facts, since, wanted: true, deadline, signal });
     await lock.finish();
     return await report(context, intent.mode);
-  } catch (error) {
-    if (!context.signal.aborted) throw error;
-    throw new CtlError("CTL_E_INTERRUPTED", "the change of mode was interrupted; what serves goes on serving", {
-      next: "the same command goes on with it",
-      cause: error,
-    });
-  } finally {
-    await lock.release();
-  }
+  });
 }
 
 async function walk(

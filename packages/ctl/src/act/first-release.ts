@@ -4,16 +4,15 @@ import { shortHash } from "../domain/canonical.ts";
 import type { ReleaseFacts } from "../domain/facts.ts";
 import type { Failure } from "../domain/failure.ts";
 import { isRouteHeld, releaseRoute, waitsForRoute } from "../domain/first-release.ts";
-import { type Operation, resumption } from "../domain/operation.ts";
+import type { Operation } from "../domain/operation.ts";
 import { CtlError } from "../errors.ts";
 import { ExitCode } from "../exit-codes.ts";
 import { observeRelease, type ReleaseState, requireRelease } from "../observe/release-state.ts";
 import { liveReport, type OperationReport, reportBase } from "../report/operation-report.ts";
 import { recordVerdict } from "../verify/record-verdict.ts";
-import { clearPending } from "./clear-pending.ts";
 import { type FinishedRollout, type FinishOptions, finishRollout } from "./finish-rollout.ts";
-import { lockRelease } from "./operation-lock.ts";
 import { reapply, type ReapplyOptions, refuseOtherPods, sameBut } from "./reapply.ts";
+import { observeWithoutPending, resumable } from "./resumable.ts";
 import { runHook } from "./run-hook.ts";
 import { finishRestore, takeBack } from "./take-back.ts";
 
@@ -51,14 +50,11 @@ export function refuseWhileHeld(context: Context, state: ReleaseState): void {
 
 /** Verifies a first release once more, and makes its routes. Killed anywhere, the same command goes on. */
 export async function promoteFirst(context: Context, intent: PromoteFirstIntent): Promise<OperationReport> {
-  const deadline = Date.now() + intent.timeoutSeconds * 1000;
-  const lock = await lockRelease(context.kube, context.release, (what) => context.timeline.add({ kind: "note", what }));
-  const signal = AbortSignal.any([context.signal, lock.lost]);
-  try {
-    const wanted = { kind: "promote", fingerprint: shortHash({ first: true, rollback: intent.rollback }) } as const;
-    const left = resumption(lock.left, wanted).continue;
-    if (left?.restore !== undefined) return await finishRestore(context, lock, left, { deadline, signal });
-    const state = await withoutPending(context);
+  const wanted = { kind: "promote", fingerprint: shortHash({ first: true, rollback: intent.rollback }) } as const;
+  const interrupted = "the promotion was interrupted";
+  const { timeoutSeconds } = intent;
+  return await resumable(context, wanted, { timeoutSeconds, interrupted }, async ({ lock, left, deadline, signal }) => {
+    const state = await observeWithoutPending(context);
     const { newest, facts } = requireRelease(state);
     if (left === undefined && waitsForRoute({ ...state, operation: undefined }))
       await refuseOtherPods(context, newest, sameBut(newest, intent.chart, [releaseRoute]), {
@@ -83,15 +79,7 @@ export async function promoteFirst(context: Context, intent: PromoteFirstIntent)
       return await takeBack(context, lock, operation, finished, { facts, since, wanted: intent.rollback, ...o });
     await lock.finish();
     return finished.report;
-  } catch (error) {
-    if (!context.signal.aborted) throw error;
-    throw new CtlError("CTL_E_INTERRUPTED", "the promotion was interrupted", {
-      next: "the same command goes on with it",
-      cause: error,
-    });
-  } finally {
-    await lock.release();
-  }
+  });
 }
 
 /** Removes a first release that waits, and what belongs to it: nothing was there before. */
@@ -100,25 +88,25 @@ export async function removeFirst(
   kind: "abort" | "rollback",
   { timeoutSeconds }: { timeoutSeconds: number },
 ): Promise<OperationReport> {
-  const deadline = Date.now() + timeoutSeconds * 1000;
-  const lock = await lockRelease(context.kube, context.release, (what) => context.timeline.add({ kind: "note", what }));
-  const signal = AbortSignal.any([context.signal, lock.lost]);
-  try {
-    const wanted = { kind, fingerprint: shortHash({ first: true }) } as const;
-    const left = resumption(lock.left, wanted).continue;
-    const operation = left ?? (await beginRemoval(context, wanted));
-    await lock.record(operation);
-    const report = await finishRestore(context, lock, operation, { deadline, signal });
-    if (report.result !== "removed") return report;
-    const { code: _code, ...removed } = report;
-    return { ...removed, exit: ExitCode.ok, summary: `the first release of ${context.release} is removed` };
-  } finally {
-    await lock.release();
-  }
+  const wanted = { kind, fingerprint: shortHash({ first: true }) } as const;
+  const interrupted = "the removal was interrupted";
+  const report = await resumable(
+    context,
+    wanted,
+    { timeoutSeconds, interrupted },
+    async ({ lock, deadline, signal }) => {
+      const operation = await beginRemoval(context, wanted);
+      await lock.record(operation);
+      return await finishRestore(context, lock, operation, { deadline, signal });
+    },
+  );
+  if (report.result !== "removed") return report;
+  const { code: _code, ...removed } = report;
+  return { ...removed, exit: ExitCode.ok, summary: `the first release of ${context.release} is removed` };
 }
 
 async function beginRemoval(context: Context, wanted: Pick<Operation, "kind" | "fingerprint">): Promise<Operation> {
-  const state = await withoutPending(context);
+  const state = await observeWithoutPending(context);
   const { newest, facts } = requireRelease(state);
   if (!waitsForRoute({ ...state, operation: undefined })) {
     throw new CtlError("CTL_E_NOT_NOW", "the first release is promoted; there is nothing to remove", {
@@ -139,13 +127,6 @@ async function beginRemoval(context: Context, wanted: Pick<Operation, "kind" | "
     backTo: 0,
     restore: { targetNumber: 0, why, detectedAt: now },
   };
-}
-
-async function withoutPending(context: Context): Promise<ReleaseState> {
-  const state = await observeRelease(context.kube, context.release);
-  if (!(await clearPending(context.kube, state.helm[0]))) return state;
-  context.timeline.add({ kind: "note", what: "ended the Helm operation that was left pending" });
-  return await observeRelease(context.kube, context.release);
 }
 
 /** @returns why the release is not good, or Helm's words. */
