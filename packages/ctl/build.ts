@@ -1,16 +1,15 @@
-import { rmSync } from "node:fs";
+import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import path from "node:path";
 import { build } from "esbuild";
 
 /** Where the bundle goes; a test makes one of its own. */
 const [outdir = "dist"] = process.argv.slice(2);
 
-// Chunks are named by their content: those of an earlier build would stay for ever.
-rmSync(outdir, { recursive: true, force: true });
-
 /** One entry, split where it imports lazily: `--help` loads the argument parser and nothing of the cluster's client. */
-await build({
+const { outputFiles } = await build({
   entryPoints: { ctl: "src/main.ts" },
   outdir,
+  write: false,
   outExtension: { ".js": ".mjs" },
   bundle: true,
   splitting: true,
@@ -23,3 +22,17 @@ await build({
     js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);',
   },
 });
+
+// A ctl that runs meanwhile finds what it needs: chunks, named by their content, come before the entry that names them.
+mkdirSync(outdir, { recursive: true });
+const entryLast = outputFiles.toSorted((a, b) => Number(isEntry(a.path)) - Number(isEntry(b.path)));
+for (const file of entryLast) {
+  writeFileSync(`${file.path}.new`, file.contents);
+  renameSync(`${file.path}.new`, file.path);
+}
+const built = new Set(outputFiles.map((file) => path.basename(file.path)));
+for (const name of readdirSync(outdir)) if (!built.has(name)) rmSync(path.join(outdir, name));
+
+function isEntry(file: string): boolean {
+  return path.basename(file) === "ctl.mjs";
+}
