@@ -16,6 +16,18 @@ for (const name of ["SIGINT", "SIGTERM"] as const) {
   });
 }
 
+/** Whoever read the output has gone, as in `ctl logs | head`. */
+let unread = false;
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error;
+  unread = true;
+  interrupt.abort();
+});
+process.stderr.on("error", (error: NodeJS.ErrnoException) => {
+  // A deploy goes on although nobody sees how far it is.
+  if (error.code !== "EPIPE") throw error;
+});
+
 const program = buildProgram(
   async (run, form) => {
     try {
@@ -23,6 +35,7 @@ const program = buildProgram(
       printOutcome(outcome, form);
       process.exitCode = outcome.exit;
     } catch (error) {
+      if (unread) return;
       const known = toCtlError(error, interrupt.signal.aborted);
       printError(known, form);
       process.exitCode = known.exit;

@@ -76,6 +76,14 @@ async function helmThatSays(version: string): Promise<string> {
   return await temporaryFile("helm", `#!/bin/sh\nprintf '%s' '${version}'\n`, 0o755);
 }
 
+test("output that nobody reads any more is no error", async () => {
+  const script = '{ "$0" "$1" --help; echo "ended with $?" >&2; } | true';
+  const { stderr } = await run("sh", ["-c", script, process.execPath, join(bundle, "ctl.mjs")], {
+    PATH: process.env["PATH"],
+  });
+  expect(stderr).toBe("ended with 0\n");
+});
+
 describe("help", () => {
   test("names every command and exit code, on stdout", async () => {
     const ran = await ctl(["--help"]);
