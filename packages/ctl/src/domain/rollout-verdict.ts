@@ -56,6 +56,17 @@ export function metricWords(metric: MetricState): string {
   return `${metric.name} ${answer}${wanted} (${failed} failed, ${inconclusive} inconclusive, ${error} without an answer)${message}`;
 }
 
+/** What the errors of a metrics server mean, which the controller repeats as it got them. */
+function silenceWords({ phase, message }: MetricState): string {
+  if (phase !== "Error") return "";
+  if (message.includes("no data returned"))
+    return "; nothing answers this question: the version had no requests, or nobody exports the metric";
+  const unreachable = /dial tcp|no such host|connection refused|i\/o timeout|context deadline exceeded/;
+  return unreachable.test(message)
+    ? "; the metrics server could not be asked, so nobody knows how good the version is"
+    : "";
+}
+
 function promotedVerdict(s: RolloutState): RolloutVerdict {
   const { wanted, available } = s.replicas;
   if (s.services !== undefined && s.services.active !== s.currentHash)
@@ -72,7 +83,7 @@ function promotedVerdict(s: RolloutState): RolloutVerdict {
 function abortedVerdict(s: RolloutState, { why, isAsked }: NonNullable<RolloutState["abort"]>): RolloutVerdict {
   const analysis = isAsked ? undefined : decidingAnalysis(s);
   const metric = analysis && decidingMetric(analysis);
-  const evidence = metric === undefined ? "" : `; ${metricWords({ ...metric, message: "" })}`;
+  const evidence = metric === undefined ? "" : `; ${metricWords({ ...metric, message: "" })}${silenceWords(metric)}`;
   return { kind: "aborted", why: `${why}${evidence}`, ...(metric?.job === undefined ? {} : { job: metric.job }) };
 }
 

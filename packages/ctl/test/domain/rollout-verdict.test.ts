@@ -95,6 +95,15 @@ describe("a canary is aborted", () => {
     expect(found.kind).toBe("aborted");
     expect(found.why).toContain("error-ratio has no value");
     expect(found.why).toContain("5 without an answer");
+    expect(found.why).toContain("; the metrics server could not be asked");
+  });
+
+  test("because nothing answers a question, and says what that means", () => {
+    const message = "metric result is nil or empty: no data returned from the metric provider";
+    const found = verdict(canary({ abort: true, ...failed }), {
+      analysisRuns: [analysis("Error", { step: 4, message })],
+    });
+    expect(found.why).toContain("; nothing answers this question: the version had no requests");
   });
 
   test("by a person, while it was paused", () => {
