@@ -20,6 +20,11 @@ export interface RunOptions {
   onStart?: (pid: number) => void;
 }
 
+/** Everything that it printed. */
+export function words({ stdout, stderr }: Ran): string {
+  return `${stdout}\n${stderr}`;
+}
+
 /** Runs a program to its end, whatever its exit code. Only a program that cannot be started rejects. */
 export async function run(program: string, args: string[], o: RunOptions = {}): Promise<Ran> {
   const startedAt = performance.now();
@@ -47,7 +52,7 @@ export async function run(program: string, args: string[], o: RunOptions = {}): 
 export async function must(program: string, args: string[], o: RunOptions = {}): Promise<Ran> {
   const ran = await run(program, args, o);
   if (ran.code !== 0) {
-    throw new Error(`${program} ${args.join(" ")} ended with ${ran.code}\n${ran.stdout}\n${ran.stderr}`);
+    throw new Error(`${program} ${args.join(" ")} ended with ${ran.code}\n${words(ran)}`);
   }
   return ran;
 }

@@ -71,13 +71,18 @@ export class World {
   /** An empty namespace that enforces the restricted Pod Security standard. What was there before is gone. */
   async namespace(name: string): Promise<void> {
     await this.removeNamespace(name);
+    await this.namespaceGone(name);
     const enforce = { "pod-security.kubernetes.io/enforce": "restricted" };
     await this.kube.create({ apiVersion: "v1", kind: "Namespace", metadata: { name, labels: enforce } });
   }
 
+  /** Its pods may still be ending when this returns. */
   async removeNamespace(name: string): Promise<void> {
-    if ((await this.kube.get(resources.Namespace, name)) === undefined) return;
-    await this.kubectl(["delete", "namespace", name, "--ignore-not-found", "--wait", "--timeout=120s"]);
+    await this.kube.delete(resources.Namespace, name);
+  }
+
+  async namespaceGone(name: string): Promise<void> {
+    await this.kubectl(["wait", "--for=delete", `namespace/${name}`, "--timeout=120s"]);
   }
 
   /** Traffic from inside the cluster's network to the release's main Service. */

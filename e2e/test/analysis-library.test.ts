@@ -9,7 +9,7 @@ import { release } from "../src/app-release.ts";
 import { askPrometheus } from "../src/prometheus.ts";
 import { recordRow } from "../src/results.ts";
 import { rolloutArguments, routing, values } from "../src/rollout-release.ts";
-import type { Ran } from "../src/run.ts";
+import { type Ran, words } from "../src/run.ts";
 import { chart, World } from "../src/world.ts";
 
 // Every question of the chart's analysis library, asked about a canary that is healthy and under traffic: that of a
@@ -67,7 +67,6 @@ let load: Load;
 let queries: Map<string, string>;
 let canary: string;
 
-const words = (ran: Ran) => `${ran.stdout}\n${ran.stderr}`;
 const kebab = (name: string) => name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 
 async function deploy(version: string): Promise<Ran> {

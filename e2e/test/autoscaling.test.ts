@@ -4,7 +4,8 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { isFull } from "../src/full-run.ts";
 import { image, release } from "../src/app-release.ts";
 import { rolloutArguments } from "../src/rollout-release.ts";
-import type { Ran } from "../src/run.ts";
+import { words } from "../src/run.ts";
+import { valuesDuring } from "../src/values-during.ts";
 import { World } from "../src/world.ts";
 
 const namespace = "e2e-autoscaling";
@@ -18,8 +19,6 @@ afterAll(async () => {
   await world?.removeNamespace(namespace);
 });
 
-const words = (ran: Ran) => `${ran.stdout}\n${ran.stderr}`;
-
 type Kind = "Deployment" | "Rollout";
 
 function workloads(kind: Kind): Resource<Deployment | Rollout> {
@@ -28,29 +27,9 @@ function workloads(kind: Kind): Resource<Deployment | Rollout> {
 
 /** Every number of pods that was asked for while something went on. */
 async function countsDuring(kind: Kind, act: () => Promise<void>): Promise<number[]> {
-  const counts: number[] = [];
-  const end = new AbortController();
-  const watching = (async () => {
-    for await (const event of world.kube.watch<Deployment | Rollout>(workloads(kind), {
-      namespace,
-      signal: end.signal,
-    })) {
-      for (const { spec } of event.type === "sync" ? event.items : [event.object]) {
-        // The API server's and the controller's default.
-        const count = spec.replicas ?? 1;
-        if (count !== counts.at(-1)) counts.push(count);
-      }
-    }
-  })().catch((error: unknown) => {
-    if (!end.signal.aborted) throw error;
-  });
-  try {
-    await act();
-  } finally {
-    end.abort();
-    await watching;
-  }
-  return counts;
+  // 1 is the API server's and the controller's default.
+  const read = ({ spec }: Deployment | Rollout) => spec.replicas ?? 1;
+  return await valuesDuring(world, { resource: workloads(kind), namespace, read }, act);
 }
 
 const all: [Kind, string][] = [

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { deployArguments, release } from "../src/app-release.ts";
 import { parseReport, stableState } from "../src/report.ts";
-import type { Ran } from "../src/run.ts";
+import { words } from "../src/run.ts";
 import { World } from "../src/world.ts";
 
 const namespace = "e2e-bake";
@@ -15,8 +15,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await world?.removeNamespace(namespace);
 });
-
-const words = (ran: Ran) => `${ran.stdout}\n${ran.stderr}`;
 
 describe("a Deployment that is watched after its verification", () => {
   test("is left alone when its time has passed", async () => {

@@ -1,7 +1,7 @@
-import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { median, pairedRatio, upperBound } from "../src/bench/measure.ts";
 import { randomPaths, sideBySide } from "../src/bench/canary.ts";
 import type { Row } from "../src/bench/figure.ts";
@@ -122,7 +122,9 @@ describe("the page", () => {
   const order = ["start", "stop", "other"];
 
   function copyOfPage(): string {
-    const file = path.join(mkdtempSync(path.join(tmpdir(), "bench-page-")), "page.md");
+    const folder = mkdtempSync(path.join(tmpdir(), "bench-page-"));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const file = path.join(folder, "page.md");
     writeFileSync(file, readFileSync(path.join(root, "docs/benchmarks.md")));
     return file;
   }

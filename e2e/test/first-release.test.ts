@@ -5,7 +5,7 @@ import { helmArguments, image, release } from "../src/app-release.ts";
 import { killedAfter } from "../src/killed-after.ts";
 import { parseReport } from "../src/report.ts";
 import { rolloutArguments, routerUrl, routing, values } from "../src/rollout-release.ts";
-import type { Ran } from "../src/run.ts";
+import { type Ran, words } from "../src/run.ts";
 import { seededNumbers } from "../src/seed.ts";
 import { chart, World } from "../src/world.ts";
 
@@ -21,8 +21,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await world?.removeNamespace(namespace);
 });
-
-const words = (ran: Ran) => `${ran.stdout}\n${ran.stderr}`;
 
 async function ctl(...args: string[]): Promise<Ran> {
   return await world.ctl([...args, "-n", namespace, "--release", release, "-o", "json"]);

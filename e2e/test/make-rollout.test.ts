@@ -2,12 +2,13 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { type AnalysisRun, resources } from "@safe-deploy/kube";
+import { type AnalysisRun, type KubeObject, resources } from "@safe-deploy/kube";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { image, release } from "../src/app-release.ts";
 import { ctlTag } from "../src/images.ts";
 import { hashLabel, routing } from "../src/rollout-release.ts";
-import { type Ran, run } from "../src/run.ts";
+import { type Ran, run, words } from "../src/run.ts";
+import { valuesDuring } from "../src/values-during.ts";
 import { root, World } from "../src/world.ts";
 
 const namespace = "e2e-make-rollout";
@@ -43,7 +44,6 @@ rollout:
 const valuesFile = () => path.join(folder, "values.yaml");
 const make = async (...args: string[]): Promise<Ran> =>
   await run("make", [...args, `NS=${namespace}`, `VALUES=${valuesFile()}`], { cwd: root, env: world.env });
-const words = (ran: Ran) => `${ran.stdout}\n${ran.stderr}`;
 
 async function made(...args: string[]): Promise<Ran> {
   const ran = await make(...args);
@@ -61,27 +61,12 @@ const load = async () =>
 
 /** The weights that the router had for the canary while something went on, each as often as it changed. */
 async function canaryWeightsDuring(act: () => Promise<void>): Promise<number[]> {
-  const weights: number[] = [];
-  const end = new AbortController();
-  const traefikService = { apiVersion: "traefik.io/v1alpha1", kind: "TraefikService" };
-  const watching = (async () => {
-    for await (const event of world.kube.watch(traefikService, { namespace, signal: end.signal })) {
-      for (const route of event.type === "sync" ? event.items : [event.object]) {
-        const { weighted } = route["spec"] as { weighted?: { services?: { name: string; weight?: number }[] } };
-        const weight = weighted?.services?.find(({ name }) => name === `${release}-canary`)?.weight ?? 0;
-        if (weight !== weights.at(-1)) weights.push(weight);
-      }
-    }
-  })().catch((error: unknown) => {
-    if (!end.signal.aborted) throw error;
-  });
-  try {
-    await act();
-  } finally {
-    end.abort();
-    await watching;
-  }
-  return weights;
+  const resource = { apiVersion: "traefik.io/v1alpha1", kind: "TraefikService" };
+  const read = (route: KubeObject) => {
+    const { weighted } = route["spec"] as { weighted?: { services?: { name: string; weight?: number }[] } };
+    return weighted?.services?.find(({ name }) => name === `${release}-canary`)?.weight ?? 0;
+  };
+  return await valuesDuring(world, { resource, namespace, read }, act);
 }
 
 /** The gates on the present template, oldest first. */

@@ -12,7 +12,7 @@ import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openPage, overflowOf, startBrowser } from "../src/browser.ts";
 import { rolloutArguments, values } from "../src/rollout-release.ts";
-import type { Ran } from "../src/run.ts";
+import { type Ran, words } from "../src/run.ts";
 import { root, World } from "../src/world.ts";
 
 const namespace = "page-e2e";
@@ -21,8 +21,6 @@ let world: World;
 let browser: Browser;
 let folder: string;
 let attempt = 0;
-
-const words = (ran: Ran) => `${ran.stdout}\n${ran.stderr}`;
 
 /** A content of its own for each attempt: one that was judged bad before is another case. */
 function deploy(version: string, report: string, more: string[] = []): Promise<Ran> {

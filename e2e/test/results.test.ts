@@ -1,11 +1,12 @@
-import { mkdtempSync, readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { Results } from "../src/results.ts";
 
 function fresh(): { results: Results; page: () => string } {
   const folder = mkdtempSync(path.join(tmpdir(), "e2e-results-"));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
   const page = path.join(folder, "page.md");
   return {
     results: new Results({ rows: path.join(folder, "rows.jsonl"), page }),

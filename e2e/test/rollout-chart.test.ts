@@ -4,7 +4,7 @@ import { type KubeObject, type Pod, resources, type Rollout } from "@safe-deploy
 import { inFullRun, isFull } from "../src/full-run.ts";
 import { helmArguments, release } from "../src/app-release.ts";
 import { hashLabel, rolloutArguments, routing, values } from "../src/rollout-release.ts";
-import type { Ran } from "../src/run.ts";
+import { type Ran, words } from "../src/run.ts";
 import { World } from "../src/world.ts";
 
 // What the chart promises under plain Helm, without ctl: whom the fields belong to, which pods are behind which Service
@@ -17,8 +17,6 @@ let world: World;
 beforeAll(async () => {
   world = await World.attach();
 });
-
-const words = (ran: Ran) => `${ran.stdout}\n${ran.stderr}`;
 
 function upgradeWith(major: 3 | 4, namespace: string) {
   return async (version: string, more: string[] = []): Promise<Ran> =>

@@ -4,7 +4,7 @@ import { inFullRun, isFull } from "../src/full-run.ts";
 import { faultValues, image, release } from "../src/app-release.ts";
 import { parseReport } from "../src/report.ts";
 import { rolloutArguments, routerUrl, type Routing, routing, values } from "../src/rollout-release.ts";
-import type { Ran } from "../src/run.ts";
+import { type Ran, words } from "../src/run.ts";
 import { killedAfter } from "../src/killed-after.ts";
 import { seededNumbers } from "../src/seed.ts";
 import { chart, World } from "../src/world.ts";
@@ -25,8 +25,6 @@ beforeAll(async () => {
 afterAll(async () => {
   for (const namespace of [canaries, colours, kills, modes]) await world?.removeNamespace(namespace);
 });
-
-const words = (ran: Ran) => `${ran.stdout}\n${ran.stderr}`;
 
 async function ctl(namespace: string, ...args: string[]): Promise<Ran> {
   return await world.ctl([...args, "-n", namespace, "--release", release, "-o", "json"]);

@@ -6,7 +6,7 @@ import { dsn, startPostgres } from "../src/postgres.ts";
 import { parseReport } from "../src/report.ts";
 import { recordRow } from "../src/results.ts";
 import { values } from "../src/rollout-release.ts";
-import type { Ran } from "../src/run.ts";
+import { type Ran, words } from "../src/run.ts";
 import { aloneAt, workerArguments, type Working, working } from "../src/worker-release.ts";
 import { World } from "../src/world.ts";
 
@@ -17,8 +17,6 @@ const rate = 20;
 /** With each attempt a prefix of its own for its jobs. */
 let attempt = 0;
 let world: World;
-
-const words = (ran: Ran) => `${ran.stdout}\n${ran.stderr}`;
 
 /** The app with its database, and the first version of a worker beside it. */
 async function start(namespace: string, more: string[]): Promise<void> {

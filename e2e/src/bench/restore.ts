@@ -24,6 +24,7 @@ export const restore: Figure = {
       rows.push(await measureFault(world, fault, bench));
     }
     await world.removeNamespace(namespace);
+    await world.namespaceGone(namespace);
     return rows;
   },
 };

@@ -134,6 +134,7 @@ export async function measurePage(world: World, { note }: Pick<Bench, "note">): 
   } finally {
     await browser.close();
     await world.removeNamespace(namespace);
+    await world.namespaceGone(namespace);
     await rm(folder, { recursive: true, force: true });
   }
 }

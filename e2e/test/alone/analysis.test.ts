@@ -7,7 +7,7 @@ import { deployArguments, image } from "../../src/app-release.ts";
 import { parseReport } from "../../src/report.ts";
 import { recordRow } from "../../src/results.ts";
 import { rolloutArguments, type Routing, routing, values } from "../../src/rollout-release.ts";
-import type { Ran } from "../../src/run.ts";
+import { type Ran, words } from "../../src/run.ts";
 import { startSlowPrometheus } from "../../src/slow-prometheus.ts";
 import { chart, World } from "../../src/world.ts";
 
@@ -16,8 +16,6 @@ const rate = 50;
 let world: World;
 let before: Routing;
 let attempt = 0;
-
-const words = (ran: Ran) => `${ran.stdout}\n${ran.stderr}`;
 
 /** A content of its own for each attempt: one that was judged bad before is another case. */
 async function deploy(version: string, more: string[] = []): Promise<Ran> {

@@ -6,7 +6,7 @@ import { deployArguments, image, release } from "../../src/app-release.ts";
 import { parseReport } from "../../src/report.ts";
 import { recordRow } from "../../src/results.ts";
 import { routing, values } from "../../src/rollout-release.ts";
-import type { Ran } from "../../src/run.ts";
+import { type Ran, words } from "../../src/run.ts";
 import { chart, World } from "../../src/world.ts";
 
 interface Preset {
@@ -32,8 +32,6 @@ let world: World;
 beforeAll(async () => {
   world = await World.attach();
 });
-
-const words = (ran: Ran) => `${ran.stdout}\n${ran.stderr}`;
 
 describe.each(chosen)("preset $name, with its waits scaled down", ({ name, manual = false, bad }) => {
   const namespace = `e2e-preset-${name}`;
