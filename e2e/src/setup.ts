@@ -8,7 +8,7 @@ import { root, World } from "./world.ts";
 /** The cluster and the images, once for all files. The cluster stays, so that the next run is quick. */
 export default async function setup(): Promise<() => Promise<void>> {
   results.begin();
-  const world = await World.open({ addons: "all" });
+  const world = await World.open({ addons: "all", helm3: true });
   await buildImages(world, ["v1", "v2", "v3"], { show: true });
   return async () => {
     if (!isFull) return;

@@ -20,12 +20,12 @@ export class World {
     this.kube = kube;
   }
 
-  /** Starts the lab, or takes the cluster that KUBECONFIG names. */
-  static async open(o: { addons: "core" | "rollout" | "all"; show?: boolean }): Promise<World> {
-    await must(node, ["packages/lab/src/main.ts", "up", "--install", "--addons", o.addons], {
-      cwd: root,
-      show: o.show ?? true,
-    });
+  /** Starts the lab, or takes the cluster that KUBECONFIG names; builds the load generator where it is missing. */
+  static async open(o: { addons: "core" | "rollout" | "all"; helm3?: boolean; show?: boolean }): Promise<World> {
+    const shown = { cwd: root, show: o.show ?? true };
+    const programs = ["k6", ...(o.helm3 === true ? ["helm3"] : [])];
+    await must(node, ["packages/lab/src/main.ts", "up", "--install", "--addons", o.addons], shown);
+    await must(node, ["packages/lab/src/main.ts", "tools", ...programs], shown);
     return await World.attach();
   }
 
