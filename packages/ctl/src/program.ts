@@ -1,4 +1,4 @@
-import { Command, Option } from "commander";
+import { Command, Help, Option } from "commander";
 import type { GlobalOptions } from "./command-line.ts";
 import type { Outcome } from "./output.ts";
 
@@ -31,7 +31,7 @@ export function buildProgram(runner: Runner, defaultChart: string): Command {
     .addHelpText("after", exitCodes)
     .showHelpAfterError("(ctl --help shows the commands)")
     .exitOverride()
-    .configureHelp({ showGlobalOptions: true });
+    .configureHelp({ showGlobalOptions: true, optionDescription: describeOption });
 
   const command = (usage: string, description: string) =>
     program.command(usage).description(description).exitOverride();
@@ -46,9 +46,9 @@ export function buildProgram(runner: Runner, defaultChart: string): Command {
     };
 
   const chartOption = () =>
-    new Option("--chart <path>", "chart to deploy (default: CTL_CHART, or this project's)").default(
+    new Option("--chart <path>", "chart to deploy").default(
       env["CTL_CHART"] ?? defaultChart,
-      "charts/myapp",
+      "CTL_CHART, or this project's",
     );
   const reporting = (c: Command) =>
     c.option("--report <folder>", "where the report is written (default: a new folder of ctl's own)");
@@ -189,6 +189,12 @@ export function buildProgram(runner: Runner, defaultChart: string): Command {
     }, "text");
   });
   return program;
+}
+
+/** No list and a switch that is off are no defaults that tell anybody anything. */
+function describeOption(option: Option): string {
+  const isSaid = !Array.isArray(option.defaultValue) && option.defaultValue !== false;
+  return isSaid ? new Help().optionDescription(option) : option.description;
 }
 
 function collect(value: string, previous: string[]): string[] {
