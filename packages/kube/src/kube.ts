@@ -13,6 +13,8 @@ export interface ConnectOptions {
   namespace?: string | undefined;
   /** Who owns the fields that are written; default `safe-deploy`. */
   fieldManager?: string | undefined;
+  /** Told of each request that is sent, also of those that are sent again; a watch is one. */
+  onRequest?: ((request: { verb: string; resource: string }) => void) | undefined;
 }
 
 export interface Scope {
@@ -73,7 +75,7 @@ export class Kube {
     const { login } = await import("./kubeconfig.ts");
     const found = login(options);
     const namespace = options.namespace ?? found.namespace ?? "default";
-    return new Kube(new Transport(found), namespace, options.fieldManager ?? "safe-deploy");
+    return new Kube(new Transport(found, options.onRequest), namespace, options.fieldManager ?? "safe-deploy");
   }
 
   /** The object, or undefined when there is none of that name. */

@@ -33,14 +33,16 @@ const startingMs = 10_000;
 export class Transport {
   readonly server: string;
   readonly #login: Login;
+  readonly #onRequest: ((request: RequestTarget) => void) | undefined;
   #agents: { key: string; reads: http.Agent; writes: http.Agent } | undefined;
   #reached = false;
   #lostAt = -Infinity;
   #clockOffsetMs = 0;
 
-  constructor(login: Login) {
+  constructor(login: Login, onRequest?: (request: RequestTarget) => void) {
     this.server = login.server;
     this.#login = login;
+    this.#onRequest = onRequest;
   }
 
   /** Whether the server has answered anything yet. */
@@ -137,6 +139,7 @@ export class Transport {
 
   async #send(request: ApiRequest, signal: AbortSignal): Promise<http.IncomingMessage> {
     signal.throwIfAborted();
+    this.#onRequest?.(request.target);
     const credentials = await this.#login.credentials();
     const payload = request.body === undefined ? undefined : JSON.stringify(request.body);
     const headers = {
