@@ -11,6 +11,7 @@ import { ensureSystemImage } from "./system-image.ts";
 const dockerfiles = {
   app: { directory: "packages/app", repository: `${registryName}/myapp` },
   ctl: { directory: "packages/ctl", repository: `${registryName}/ctl` },
+  verdict: { directory: "packages/verdict-service", repository: `${registryName}/verdict` },
 } as const;
 
 const madeHere = ["node", "postgres", "podinfo"] as const;
@@ -32,12 +33,16 @@ export function isImageName(name: string): name is ImageName {
   return (imageNames as readonly string[]).includes(name);
 }
 
+function hasDockerfile(name: ImageName): name is keyof typeof dockerfiles {
+  return Object.hasOwn(dockerfiles, name);
+}
+
 /**
  * Builds one of the project's images; one for the lab's registry is pushed there as well. Returns its full name.
  * What has not changed is neither built nor pushed again.
  */
 export async function buildImage(registry: Registry, name: ImageName, o: BuildOptions = {}): Promise<string> {
-  if (name === "app" || name === "ctl") {
+  if (hasDockerfile(name)) {
     const { directory, repository } = dockerfiles[name];
     const node = await ensureSystemImage(registry, "node");
     const base = (await registry.manifest(parseReference(node)))?.digest;
@@ -50,7 +55,7 @@ export async function buildImage(registry: Registry, name: ImageName, o: BuildOp
   }
   if (o.repository !== undefined || o.tag !== undefined || Object.keys(o.buildArgs ?? {}).length > 0) {
     throw new LabError(`the image ${name} has one name and no build arguments`, {
-      hint: `Leave --repository, --tag and --build-arg out, or build app or ctl.`,
+      hint: `Leave --repository, --tag and --build-arg out, or build ${Object.keys(dockerfiles).join(", ")}.`,
       exitCode: exitCodes.usage,
     });
   }

@@ -1,0 +1,1 @@
+export { parseSettings, type ReleaseSettings, settingsAnnotation, SettingsError } from "./release-settings.ts";
