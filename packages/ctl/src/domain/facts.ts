@@ -46,6 +46,8 @@ export interface RolloutFacts {
   /** Of blue-green. */
   activeService?: string | null;
   previewService?: string | null;
+  /** The metric by which its gates ask a service for a verdict; absent where none does. */
+  verdictMetric?: string;
 }
 
 export interface PrometheusFacts {

@@ -1,3 +1,4 @@
+import { toldIn } from "./gate-answers.ts";
 import { type MetricState, type RolloutAnalysisState, type RolloutState, secondsWords, stepWords } from "./rollout.ts";
 
 /** Where an update stands. Whatever is not `inFlight` stays as it is until somebody acts. */
@@ -46,9 +47,14 @@ export function decidingMetric(analysis: RolloutAnalysisState): MetricState | un
   return analysis.metrics.find(({ phase, isDryRun }) => phase === analysis.phase && !isDryRun);
 }
 
-/** `error-ratio is [0.31], wanted result[0] < 0.05 (2 failed, 0 inconclusive, 1 without an answer)` */
+/**
+ * `error-ratio is [0.31], wanted result[0] < 0.05 (2 failed, 0 inconclusive, 1 without an answer)`, or
+ * `sequential says fail: the new version is bad: ...`
+ */
 export function metricWords(metric: MetricState): string {
   const { failed, inconclusive, error } = metric.counts;
+  const told = toldIn(metric.value);
+  if (told !== undefined) return `${metric.name} says ${told.verdict}: ${told.reason}`;
   const value = metric.value === undefined ? "has no value" : `is ${metric.value}`;
   const answer = metric.job === undefined ? value : `by Job ${metric.job}`;
   const wanted = metric.wanted === undefined ? "" : `, wanted ${metric.wanted}`;

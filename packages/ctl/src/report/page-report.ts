@@ -21,6 +21,7 @@ import type {
 import { formatLimit, formatValue } from "@safe-deploy/report";
 import { eventStart } from "../domain/diagnose.ts";
 import type { ReleaseFacts } from "../domain/facts.ts";
+import { toldIn } from "../domain/gate-answers.ts";
 import type { LedgerEntry } from "../domain/ledger.ts";
 import { durationSeconds, secondsWords, stepWords } from "../domain/rollout.ts";
 import type { TrafficMetric, TrafficSeries } from "../observe/prometheus-series.ts";
@@ -442,7 +443,9 @@ function unitOf(name: string): Unit | undefined {
   return /^(restarts|log-errors|no-recent-errors)/.test(name) ? "count" : undefined;
 }
 
-function measurement({ value, phase, message, finishedAt, startedAt }: AnalysisMeasurement) {
+function measurement({ value, phase, message: said, finishedAt, startedAt }: AnalysisMeasurement) {
+  // A verdict service tells why; that is no number.
+  const message = toldIn(value)?.reason ?? said;
   const number = Number(/^\[?\s*(-?[\d.]+(?:e[+-]?\d+)?)\s*\]?$/i.exec(value ?? "")?.[1] ?? Number.NaN);
   return {
     at: time(Date.parse(finishedAt ?? startedAt ?? "")),

@@ -5,6 +5,7 @@ import {
   secondsWords,
   stepWords,
 } from "../domain/rollout.ts";
+import { toldIn } from "../domain/gate-answers.ts";
 import type { RolloutVerdict } from "../domain/rollout-verdict.ts";
 import { podLine } from "./pod-line.ts";
 
@@ -102,8 +103,12 @@ function analysisLines(analyses: readonly RolloutAnalysisState[]): string[] {
       `    ${phaseMarks[analysis.phase]} ${kindWords[analysis.kind]}${analysis.step === undefined ? "" : ` ${analysis.step + 1}`}  ${analysis.name}  ${analysis.phase}`,
       ...analysis.metrics.map((metric) => {
         const { successful, failed, inconclusive, error } = metric.counts;
-        const value = metric.value ?? (metric.job === undefined ? "no value yet" : `Job ${metric.job}`);
-        const wanted = metric.wanted === undefined ? "" : `, wanted ${metric.wanted}`;
+        const told = toldIn(metric.value);
+        const value =
+          told === undefined
+            ? (metric.value ?? (metric.job === undefined ? "no value yet" : `Job ${metric.job}`))
+            : `${told.verdict}: ${told.reason}`;
+        const wanted = metric.wanted === undefined || told !== undefined ? "" : `, wanted ${metric.wanted}`;
         const dry = metric.isDryRun ? ", only watched" : "";
         return `        ${phaseMarks[metric.phase]} ${metric.name}  ${value}${wanted}  (${successful} good, ${failed} failed, ${inconclusive} inconclusive, ${error} without an answer${dry})`;
       }),

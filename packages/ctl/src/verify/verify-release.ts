@@ -18,6 +18,7 @@ import {
 } from "../domain/serving.ts";
 import { followWorkload } from "../observe/follow-workload.ts";
 import { checkVerdicts, checksNotRun, failedChecks } from "./check-verdicts.ts";
+import { gatesNotTold } from "./check-gates.ts";
 import { collectConfig } from "./collect-config.ts";
 import { untilReachable } from "./reach-service.ts";
 import { recordVerdict } from "./record-verdict.ts";
@@ -72,6 +73,12 @@ export async function verifyRelease(
   if (served.why !== undefined) {
     const entry = await record("fail", served.why, { ...served, checks: checksNotRun(checks) });
     return { verdict: "fail", why: served.why, entry, ...(served.fault === undefined ? {} : { fault: served.fault }) };
+  }
+
+  const notTold = await gatesNotTold(kube, facts);
+  if (notTold !== undefined) {
+    const entry = await record("fail", notTold, { ...served, checks: checksNotRun(checks) });
+    return { verdict: "fail", why: notTold, entry };
   }
 
   say(`${checks.checks.length} declared ${checks.checks.length === 1 ? "check" : "checks"} against ${facts.baseUrl}`);
