@@ -42,6 +42,13 @@ args:
 {{- if gt (int $rollout.bake.seconds) 0 -}}
   {{- range $rollout.bake.analysis -}}{{- $used = append $used (list . "bake") -}}{{- end -}}
 {{- end -}}
+{{- if eq (include "myapp.engine" .) "sequential" -}}
+  {{- $left := list -}}
+  {{- range $used -}}
+    {{- if and (ne (last .) "bake") (not (include "myapp.isAboutRequests" (dict "root" $ "name" (first .)))) }}{{ $left = append $left . }}{{ end -}}
+  {{- end -}}
+  {{- $used = $left -}}
+{{- end -}}
 {{- uniq $used | toJson -}}
 {{- end -}}
 
@@ -263,7 +270,7 @@ spec:
 {{/* Not empty when a gate runs a Job. */}}
 {{- define "myapp.hasGateJob" -}}
 {{- if include "myapp.hasWorkload" (dict "root" . "kind" "Rollout") -}}
-{{- $jobs := .Values.verify.enabled | ternary "yes" "" -}}
+{{- $jobs := or .Values.verify.enabled (ne (include "myapp.judgesByJob" .) "") | ternary "yes" "" -}}
 {{- range include "myapp.analysesUsed" . | fromJsonArray -}}
   {{- if (include "myapp.metric" (dict "root" $ "name" (first .) "use" (last .)) | fromJson).isJob }}{{ $jobs = "yes" }}{{ end -}}
 {{- end -}}

@@ -177,6 +177,9 @@ template:
 {{- if eq .Values.mode "rollout" -}}
   {{- $rollout := include "myapp.rolloutServices" . | fromJson -}}
   {{- range $key := list "strategy" "router" -}}{{ $_ := set $rollout $key (get $.Values.rollout $key) }}{{- end -}}
+  {{- if and (include "myapp.asksService" .) (eq (include "myapp.engine" .) "sequential") -}}
+    {{- $_ := set $rollout "verdictMetric" "sequential" -}}
+  {{- end -}}
   {{- $_ := set $facts "rollout" $rollout -}}
 {{- end -}}
 {{- toPrettyJson $facts -}}

@@ -65,12 +65,21 @@ dynamicStableScale: true
 scaleDownDelaySeconds: {{ .scaleDownDelaySeconds }}
 {{- end }}
 {{- end }}
+{{- if ne (include "myapp.engine" $) "thresholds" }}
+{{- with include "myapp.sequentialBackground" $ }}
+{{ . }}
+{{- end }}
+{{- else }}
 {{- with .background }}
 analysis:
   startingStep: {{ $.Values.rollout.canary.backgroundFromStep }}
   {{- include "myapp.analysisOf" (dict "root" $ "names" . "use" "background") | nindent 2 }}
 {{- end }}
+{{- end }}
 steps:
+  {{- if eq (include "myapp.engine" $) "sequential" }}
+  {{- include "myapp.sequentialSteps" $ | fromJsonArray | toYaml | nindent 2 }}
+  {{- else }}
   {{- $weight := 0 }}
   {{- range .steps }}
   {{- if hasKey . "setWeight" }}
@@ -95,6 +104,7 @@ steps:
   {{- if gt (int $.Values.rollout.bake.seconds) 0 }}
   - analysis:
       {{- include "myapp.analysisOf" (dict "root" $ "names" $.Values.rollout.bake.analysis "use" "bake") | nindent 6 }}
+  {{- end }}
   {{- end }}
   {{- if $.Values.verify.enabled }}
   # The last gate writes the verdict.

@@ -4,7 +4,7 @@ reported at once, each with the path of the value to change.
 */}}
 {{- define "myapp.validate" -}}
 {{- $problems := list -}}
-{{- range $part := list "Image" "Names" "Environment" "Pod" "Availability" "Network" "Checks" "Hooks" "Mode" "Strategy" "Analysis" -}}
+{{- range $part := list "Image" "Names" "Environment" "Pod" "Availability" "Network" "Checks" "Hooks" "Mode" "Strategy" "Analysis" "Sequential" -}}
   {{- $found := include (printf "myapp.validate%s" $part) $ -}}
   {{- range splitList "\n" $found -}}
     {{- with trim . -}}{{- $problems = append $problems . -}}{{- end -}}
@@ -466,6 +466,107 @@ rollout.bake.analysis: is empty, so nothing would be watched; name a metric, or 
 {{ $path }}.count: is {{ $metric.count }}, and {{ $failureLimit }} of them may be bad, so it could never fail; make it larger than the limit
 {{- end }}
 {{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "myapp.validateSequential" }}
+{{- $engine := include "myapp.engine" . }}
+{{- if ne $engine "thresholds" }}
+{{- $sequential := .Values.analysis.sequential }}
+{{- $policy := $sequential.policy }}
+{{- if eq .Values.rollout.strategy "blueGreen" }}
+analysis.engine: is {{ $engine }}, but a blue-green's preview is given no share of the requests, so there is nothing to judge before the promotion and nothing to compare with after it; set it to thresholds, or rollout.strategy to canary
+{{- end }}
+{{- if .Values.worker }}
+analysis.engine: is {{ $engine }}, but worker is true, and it judges answers to requests, of which a worker has none; set it to thresholds
+{{- end }}
+{{- if hasKey .Values.analysis.metrics "sequential" }}
+analysis.metrics.sequential: is the name of the engine's own metric; give it another one
+{{- end }}
+{{- if eq $sequential.form "job" }}
+{{- if eq $engine "both" }}
+analysis.sequential.form: is job, but with analysis.engine both it watches in the background, which a Job cannot; set it to service
+{{- end }}
+{{- if not (or $sequential.job.image.tag $sequential.job.image.digest) }}
+analysis.sequential.job.image: neither tag nor digest is set, but form is job; set one of them
+{{- end }}
+{{- else if and (eq $engine "sequential") (not .Values.verify.enabled) }}
+verify.enabled: is false, but Argo Rollouts takes an empty answer of a service for a good one, and only the verification finds that out; set it to true, or analysis.sequential.form to job
+{{- end }}
+{{- if lt (int $sequential.gateSeconds) (int $sequential.intervalSeconds) }}
+analysis.sequential.gateSeconds: is {{ $sequential.gateSeconds }}, less than intervalSeconds, which is {{ $sequential.intervalSeconds }}: a gate would end before it asked
+{{- end }}
+{{- if le (float64 $policy.staleSeconds) (float64 $sequential.scrapeSeconds) }}
+analysis.sequential.policy.staleSeconds: is {{ $policy.staleSeconds }}, and must be longer than analysis.sequential.scrapeSeconds, which is {{ $sequential.scrapeSeconds }}
+{{- end }}
+{{- if and $sequential.fallback.prometheus (le (float64 $policy.staleSeconds) (float64 $sequential.fallback.scrapeSeconds)) }}
+analysis.sequential.policy.staleSeconds: is {{ $policy.staleSeconds }}, and must be longer than analysis.sequential.fallback.scrapeSeconds, which is {{ $sequential.fallback.scrapeSeconds }}
+{{- end }}
+{{- $pauses := include "myapp.scaled" (dict "root" . "seconds" .Values.rollout.bake.seconds) | int }}
+{{- range .Values.rollout.canary.steps }}
+{{- $pauses = add $pauses (include "myapp.scaled" (dict "root" $ "seconds" (dig "seconds" 0 (.pause | default dict) | default 0)) | int) }}
+{{- end }}
+{{- if le (int $sequential.horizonSeconds) (int $pauses) }}
+analysis.sequential.horizonSeconds: is {{ $sequential.horizonSeconds }}, but the pauses alone take {{ $pauses }}; make it as long as a rollout can take
+{{- end }}
+{{- $absolute := false }}
+{{- range $name, $rule := $policy.rules }}
+{{- if $rule }}
+{{- $path := printf "analysis.sequential.policy.rules.%s" $name }}
+{{- $hasP0 := not (kindIs "invalid" $rule.p0) }}
+{{- $hasP1 := not (kindIs "invalid" $rule.p1) }}
+{{- if ne $hasP0 $hasP1 }}
+{{ $path }}: has {{ $hasP0 | ternary "p0 and no p1" "p1 and no p0" }}, and a test tells the two apart; set both
+{{- else if $hasP1 }}
+{{- $absolute = true }}
+{{- if ge (float64 $rule.p0) (float64 $rule.p1) }}
+{{ $path }}.p0: is {{ $rule.p0 }}, and must be less than p1, which is {{ $rule.p1 }}
+{{- end }}
+{{- if eq $rule.bad "silence" }}
+{{ $path }}: compares answers with the weight, so it can have no p0 and p1; set tolerated and refused
+{{- end }}
+{{- else if or (kindIs "invalid" $rule.tolerated) (kindIs "invalid" $rule.refused) }}
+{{ $path }}: has no p0 and p1, so it needs tolerated and refused: how many times stable's share is borne, and which multiple a gate must rule out
+{{- end }}
+{{- if and $rule.refused (kindIs "invalid" $rule.tolerated) }}
+{{ $path }}.refused: is set without tolerated: nothing is compared with stable; set tolerated
+{{- else if and $rule.refused (le (float64 $rule.refused) (float64 $rule.tolerated)) }}
+{{ $path }}.refused: is {{ $rule.refused }}, and must be more than tolerated, which is {{ $rule.tolerated }}
+{{- end }}
+{{- if eq $rule.bad "slower" }}
+{{- if kindIs "invalid" $rule.seconds }}
+{{ $path }}.seconds: is not set; how long may a request take?
+{{- else }}
+{{- $limit := float64 $rule.seconds }}
+{{- $below := "" }}
+{{- $above := "" }}
+{{- $isBound := false }}
+{{- range $sequential.latencyBounds }}
+{{- if eq (float64 .) $limit }}{{ $isBound = true }}{{ end }}
+{{- if and (lt (float64 .) $limit) (or (eq $below "") (gt (float64 .) (float64 $below))) }}{{ $below = toString . }}{{ end }}
+{{- if and (gt (float64 .) $limit) (or (eq $above "") (lt (float64 .) (float64 $above))) }}{{ $above = toString . }}{{ end }}
+{{- end }}
+{{- if not $isBound }}
+{{ $path }}.seconds: is {{ $rule.seconds }}, and no bucket of the histogram ends there (analysis.sequential.latencyBounds), so how many requests took longer is not known; take {{ compact (list $below $above) | join " or " | default "a bound" }}
+{{- end }}
+{{- end }}
+{{- else if $rule.seconds }}
+{{ $path }}.seconds: is for slower only; remove it
+{{- end }}
+{{- if and (eq $rule.bad "matching") (not (or $rule.status $rule.route)) }}
+{{ $path }}: names neither status nor route, so every request would match; set one of them
+{{- end }}
+{{- if and (ne $rule.bad "matching") (or $rule.status $rule.route) }}
+{{ $path }}: status and route are for matching only; remove them
+{{- end }}
+{{- if and (eq $rule.bad "silence") (eq $.Values.rollout.router "none") }}
+{{ $path }}: compares answers with the weight, but rollout.router is none, and nothing keeps to a weight; remove it, or set the router
+{{- end }}
+{{- end }}
+{{- end }}
+{{- if not $absolute }}
+analysis.sequential.policy.rules: none has p0 and p1, and at weight 100, where no stable version serves, nothing else is left; set them for one
 {{- end }}
 {{- end }}
 {{- end }}

@@ -20,6 +20,7 @@ labels:
 {{- $annotations := .Values.workloadAnnotations | default dict -}}
 {{- /* Says of a workload found in the cluster that the other kind may be removed or take over. */}}
 {{- if .Values.rollout.handover }}{{ $annotations = merge (dict "safe-deploy.dev/handover" "true") $annotations }}{{ end -}}
+{{- if ne (include "myapp.engine" .) "thresholds" }}{{ $annotations = merge (dict "safe-deploy.dev/verdict" (include "myapp.verdictSettings" .)) $annotations }}{{ end -}}
 {{- with $annotations }}
 annotations:
   {{- toYaml . | nindent 2 }}
