@@ -1,0 +1,276 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { countByVersion, type Load, type LoadResult } from "@safe-deploy/load";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { inFullRun } from "../src/full-run.ts";
+import { image } from "../src/app-release.ts";
+import { verdictTag } from "../src/images.ts";
+import { parseReport } from "../src/report.ts";
+import { recordRow } from "../src/results.ts";
+import { rolloutArguments, type Routing, routing, values } from "../src/rollout-release.ts";
+import type { Ran } from "../src/run.ts";
+import { startServer } from "../src/small-server.ts";
+import { type SeenAttempt, VerdictService } from "../src/verdict-service.ts";
+import { World } from "../src/world.ts";
+
+// The sequential engine: the verdict service reads the pods of both versions each second, and Argo Rollouts asks it.
+
+const namespace = "e2e-sequential";
+const host = `${namespace}.local`;
+const rate = 100;
+let world: World;
+let service: VerdictService;
+let before: Routing;
+let content = 0;
+
+const words = (ran: Ran) => `${ran.stdout}\n${ran.stderr}`;
+
+/** A content of its own for each deploy: one that was judged bad before is another case. */
+async function deploy(version: string, more: string[] = []): Promise<Ran> {
+  const own = ["--set-string", `config.CONTENT=${++content}`, "--timeout", "240s"];
+  return await world.ctl(
+    rolloutArguments(namespace, version, [...values("sequential"), ...service.values, ...own, ...more]),
+  );
+}
+
+async function startTraffic(paths: string[] = ["/version"]): Promise<Load> {
+  const load = await world.routerLoad(host, { scenario: "failure", rate, duration: "5m", paths });
+  await delay(2_000);
+  return load;
+}
+
+async function underTraffic(version: string, more: string[] = []): Promise<{ ran: Ran; traffic: LoadResult }> {
+  const load = await startTraffic();
+  const ran = await deploy(version, more);
+  // The router takes up to two seconds to follow.
+  await delay(2_000);
+  return { ran, traffic: await load.stop() };
+}
+
+const failing = (share: number) => ["--set-string", `config.FAULT_ERRORS=GET /version=${share}`];
+
+async function attemptThat(holds: (attempt: SeenAttempt) => boolean): Promise<SeenAttempt> {
+  let seen: SeenAttempt | undefined;
+  await expect
+    .poll(
+      async () => {
+        seen = await service.attempt().catch(() => undefined);
+        return seen !== undefined && holds(seen);
+      },
+      { timeout: 120_000, interval: 500 },
+    )
+    .toBe(true);
+  return seen!;
+}
+
+async function expectUntouched(): Promise<void> {
+  expect(await routing(world, namespace)).toEqual(before);
+}
+
+function record(what: string, ran: Ran, traffic?: LoadResult): void {
+  const { fault, summary } = parseReport(ran);
+  recordRow("A canary that the sequential engine judges, at weight 10 and 100 requests/s", {
+    version: what,
+    "exit code": ran.code ?? "a signal",
+    "requests that failed": traffic === undefined ? "" : (countByVersion(traffic.series)["v3"]?.failed ?? 0),
+    seconds: Math.round(ran.seconds),
+    message: ((fault?.message ?? summary).split("\n")[0] ?? "").replaceAll("|", "/"),
+  });
+}
+
+beforeAll(async () => {
+  world = await World.attach();
+  await world.namespace(namespace);
+  service = await VerdictService.install(world, "e2e-verdict", namespace);
+  const first = await deploy("v1");
+  expect(first.code, words(first)).toBe(0);
+});
+
+afterAll(async () => {
+  await service?.remove();
+  await world?.removeNamespace(namespace);
+});
+
+beforeEach(async () => {
+  before = await routing(world, namespace);
+});
+
+test("a good version passes every gate, although the service is killed in the middle", async () => {
+  const load = await startTraffic();
+  const deploying = deploy("v2");
+  const seen = await attemptThat(({ ended, totals }) => ended === null && totals.canary.requests > 50);
+  await service.kill();
+  const again = await attemptThat(({ totals }) => totals.canary.requests > seen.totals.canary.requests);
+  expect(again).toMatchObject({ attempt: seen.attempt, startedAt: seen.startedAt });
+  const ran = await deploying;
+  const { totals } = await load.stop();
+  expect(ran.code, words(ran)).toBe(0);
+  expect(await routing(world, namespace)).toMatchObject({ image: image("v2"), isStable: true, canaryWeight: 0 });
+  expect(totals.failed, JSON.stringify(totals)).toBe(0);
+  expect(await attemptThat(({ ended }) => ended !== null)).toMatchObject({
+    attempt: seen.attempt,
+    ended: { how: "promoted" },
+  });
+});
+
+test("a version that fails every request is taken back at its first weight, after few of them", async () => {
+  const { ran, traffic } = await underTraffic("v3", failing(1));
+  expect(ran.code, words(ran)).toBe(5);
+  const { result, fault } = parseReport(ran);
+  expect(result).toBe("restored");
+  expect(fault?.message).toMatch(/sequential says fail: the new version is bad: \d+ of \d+ \(100 %\) requests failed/);
+  await expectUntouched();
+  const bad = countByVersion(traffic.series)["v3"]?.failed ?? 0;
+  expect(bad).toBeGreaterThan(0);
+  expect(traffic.totals.failedByVersion, JSON.stringify(traffic.totals)).toEqual({ v3: bad });
+  // At weight 10 it gets ten a second: thirty seconds of them would be no quick end.
+  expect(bad).toBeLessThan(300);
+  const { canary, ended, answer, path } = await service.attempt();
+  expect(ended).toMatchObject({ how: "aborted" });
+  expect(answer).toMatchObject({ verdict: "fail", weight: 10, source: "pods" });
+  expect(path.length).toBeGreaterThan(1);
+  expect(canary).not.toBe(before.stable);
+  record("100 % errors", ran, traffic);
+});
+
+test("with both engines it only says that it would fail, and finds that again when it is killed", async () => {
+  const load = await startTraffic();
+  const ran = await deploy("v3", [...values("sequential-watched"), ...failing(1)]);
+  expect(ran.code, words(ran)).toBe(7);
+  const failed = await attemptThat(({ answer }) => answer?.verdict === "fail");
+  await load.stop();
+  // Argo Rollouts asked, was told, and did nothing.
+  await expect
+    .poll(
+      async () => {
+        const runs = await world.kubectl(["get", "analysisruns", "-n", namespace, "-o", "json"]);
+        return runs.stdout.includes('"dryRun": true') && runs.stdout.includes('\\"verdict\\":\\"fail\\"');
+      },
+      { timeout: 60_000 },
+    )
+    .toBe(true);
+  expect(await routing(world, namespace)).toMatchObject({ canaryWeight: 10, stable: before.stable });
+  await service.kill();
+  const again = await service.verdict(failed.canary);
+  expect(again).toMatchObject({ verdict: "fail", attempt: failed.attempt, reason: failed.answer?.reason });
+  const back = await world.ctl(["rollback", "-n", namespace, "-o", "json"]);
+  expect(back.code, words(back)).toBe(0);
+  await expectUntouched();
+});
+
+test("empty answers of whatever stands in the service's place never promote", async () => {
+  const program = "require('node:http').createServer((request, response) => response.end()).listen(8080);";
+  const url = await startServer(world, namespace, { name: "empty-answers", port: 8080, program });
+  const ran = await deploy("v3", ["--set", `analysis.sequential.service.url=${url}`]);
+  expect(ran.code, words(ran)).toBe(5);
+  expect(parseReport(ran).fault?.message).toContain('passed without a verdict: it was told ""');
+  await expectUntouched();
+  record("empty answers, a good version", ran);
+});
+
+describe.each(inFullRun)("and all the rest (%s):", () => {
+  test.each([0.2, 0.05])("a version that fails %d of its requests is taken back at its first weight", async (share) => {
+    const { ran, traffic } = await underTraffic("v3", failing(share));
+    expect(ran.code, words(ran)).toBe(5);
+    expect(parseReport(ran).fault?.message).toContain("sequential says fail");
+    await expectUntouched();
+    record(`${share * 100} % errors`, ran, traffic);
+  });
+
+  test("an outage of both versions takes none back, and the good one passes when it is over", async () => {
+    // The path fails in every version from now on; nobody asks for it yet.
+    const outage = ["--set-string", "config.FAULT_ERRORS=GET /api/v1/version=1"];
+    const stable = await underTraffic("v1", outage);
+    expect(stable.ran.code, words(stable.ran)).toBe(0);
+    const load = await startTraffic();
+    const deploying = deploy("v3", outage);
+    await attemptThat(({ ended, totals }) => ended === null && totals.canary.requests > 50);
+    const bad = await world.routerLoad(host, {
+      scenario: "failure",
+      rate: 60,
+      duration: "20s",
+      paths: ["/api/v1/version"],
+    });
+    await delay(15_000);
+    const failed = (await bad.stop()).totals.failed;
+    const ran = await deploying;
+    await load.stop();
+    expect(failed).toBeGreaterThan(300);
+    expect(ran.code, words(ran)).toBe(0);
+    expect(await routing(world, namespace)).toMatchObject({ image: image("v3"), isStable: true });
+    record(`an outage of both versions, ${failed} requests`, ran);
+  });
+
+  test("what cannot be read from the pods is read from Prometheus, and it says so", async () => {
+    // Nothing listens there; the counters that Prometheus has are those of the pods' own port.
+    const load = await startTraffic();
+    const deploying = deploy("v3", [
+      "--set",
+      "ports.nothing=9999,metrics.port=nothing",
+      "--set-string",
+      "podAnnotations.x=1",
+    ]);
+    const seen = await attemptThat(({ answer }) => answer?.source === "prometheus");
+    expect(seen.ended).toBeNull();
+    await deploying;
+    await load.stop();
+  });
+
+  test("a service that does not run takes the version back when it has been asked for long enough", async () => {
+    await service.scale(0);
+    try {
+      const { ran, traffic } = await underTraffic("v3");
+      expect(ran.code, words(ran)).toBe(5);
+      expect(parseReport(ran).fault?.message).toMatch(/consecutiveErrors|connection refused|no such host/);
+      await expectUntouched();
+      record("a good one, the service does not run", ran, traffic);
+    } finally {
+      await service.scale(1);
+    }
+  });
+
+  test("pods that cannot be read make it blind, and the version is taken back when the policy says so", async () => {
+    const own = ["--set", "ports.nothing=9999,metrics.port=nothing,metrics.annotations=false"];
+    const blind = [
+      "--set",
+      "analysis.sequential.fallback.prometheus=false,analysis.sequential.policy.blind.seconds=15",
+    ];
+    const { ran, traffic } = await underTraffic("v3", [...own, ...blind]);
+    expect(ran.code, words(ran)).toBe(5);
+    expect(parseReport(ran).fault?.message).toMatch(
+      /sequential says fail: cannot see: no pod of the \w+ version tells/,
+    );
+    await expectUntouched();
+    record("a good one, its pods cannot be read", ran, traffic);
+  });
+
+  test("a retry is another attempt", async () => {
+    const { ran } = await underTraffic("v3", [...failing(1), "--no-rollback"]);
+    expect(ran.code, words(ran)).toBe(6);
+    const first = await attemptThat(({ ended }) => ended?.how === "aborted");
+    await world.kubectl([
+      ...["patch", "rollout", "myapp", "-n", namespace, "--subresource=status", "--type=merge"],
+      ...["-p", JSON.stringify({ status: { abort: false } })],
+    ]);
+    const second = await attemptThat(({ number }) => number > first.number);
+    expect(second).toMatchObject({ canary: first.canary, ended: null });
+    expect(second.answer?.verdict).not.toBe("fail");
+    const back = await world.ctl(["rollback", "-n", namespace, "-o", "json"]);
+    expect(back.code, words(back)).toBe(0);
+  });
+
+  test("a Job at each gate judges without the service", async () => {
+    await service.scale(0);
+    try {
+      const form = ["--set", `analysis.sequential.form=job,analysis.sequential.job.image.tag=${verdictTag}`];
+      const good = await underTraffic("v2", form);
+      expect(good.ran.code, words(good.ran)).toBe(0);
+      before = await routing(world, namespace);
+      const bad = await underTraffic("v3", [...form, ...failing(1)]);
+      expect(bad.ran.code, words(bad.ran)).toBe(5);
+      await expectUntouched();
+      record("100 % errors, a Job judges", bad.ran, bad.traffic);
+    } finally {
+      await service.scale(1);
+    }
+  });
+});
