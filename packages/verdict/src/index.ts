@@ -14,7 +14,7 @@ export {
   type TestState,
   weightChanged,
 } from "./counting-test.ts";
-export type { PairedCounts } from "./count-mixture.ts";
+export { logMixture, type PairedCounts } from "./count-mixture.ts";
 export { type Crossing, expectedComparison, expectedCrossing, expectedDelay } from "./expectation.ts";
 export { clopperPearson, type Interval, type QuantileInterval, quantileRanks } from "./intervals.ts";
 export { BucketBoundError, countSlower } from "./latency.ts";
