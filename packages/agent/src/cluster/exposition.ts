@@ -1,0 +1,105 @@
+import type { AgentConfig } from "./config.ts";
+
+/** What one pod has counted since it started. */
+export interface PodReading {
+  requests: number;
+  bad: number;
+  /** Cumulative, by upper bound in seconds, rising; empty when the pod has no such histogram. */
+  buckets: { le: number; count: number }[];
+  cpuSeconds: number | undefined;
+  memoryBytes: number | undefined;
+  /** When the process began, in milliseconds since the epoch. */
+  startedAt: number | undefined;
+}
+
+/**
+ * Sums up what a pod tells in Prometheus' text format.
+ *
+ * Source: https://prometheus.io/docs/instrumenting/exposition_formats/ (version 0.0.4).
+ */
+export function readExposition(text: string, names: AgentConfig["metrics"]): PodReading {
+  const reading: PodReading = {
+    requests: 0,
+    bad: 0,
+    buckets: [],
+    cpuSeconds: undefined,
+    memoryBytes: undefined,
+    startedAt: undefined,
+  };
+  const buckets = new Map<number, number>();
+  for (const line of text.split("\n")) {
+    const sample = /^([a-zA-Z_:][\w:]*)(?:\{(.*)\})?\s+(\S+)(?:\s+-?\d+)?\s*$/.exec(line);
+    if (sample === null) continue;
+    const [, name, labels = "", valueText] = sample;
+    const value = Number(valueText);
+    switch (name) {
+      case names.requests:
+        reading.requests += value;
+        if (names.errorStatus.test(labelOf(labels, names.statusLabel) ?? "")) reading.bad += value;
+        break;
+      case names.durationBucket: {
+        const bound = labelOf(labels, "le");
+        if (bound === undefined) break;
+        const le = bound === "+Inf" ? Infinity : Number(bound);
+        buckets.set(le, (buckets.get(le) ?? 0) + value);
+        break;
+      }
+      case "process_cpu_seconds_total":
+        reading.cpuSeconds = value;
+        break;
+      case "process_resident_memory_bytes":
+        reading.memoryBytes = value;
+        break;
+      case "process_start_time_seconds":
+        reading.startedAt = 1000 * value;
+        break;
+      default:
+    }
+  }
+  reading.buckets = [...buckets].map(([le, count]) => ({ le, count })).toSorted((a, b) => a.le - b.le);
+  return reading;
+}
+
+function labelOf(labels: string, name: string): string | undefined {
+  for (const [, key, value] of labels.matchAll(/([a-zA-Z_]\w*)="((?:[^"\\]|\\.)*)"/g)) {
+    if (key === name) return value!.replaceAll(/\\(.)/g, (_, escaped: string) => (escaped === "n" ? "\n" : escaped));
+  }
+  return undefined;
+}
+
+/**
+ * The 95th percentile of the requests between two readings, in milliseconds, as Prometheus' `histogram_quantile` has it:
+ * straight within a bucket, and the last finite bound where it lies beyond. Undefined when there were none.
+ */
+export function percentile95Ms(grown: readonly { le: number; count: number }[]): number | undefined {
+  const total = grown.at(-1)?.count ?? 0;
+  if (!(total > 0)) return undefined;
+  const rank = 0.95 * total;
+  let lower = { le: 0, count: 0 };
+  for (const bucket of grown) {
+    if (bucket.count >= rank) {
+      if (bucket.le === Infinity) return 1000 * lower.le;
+      return 1000 * (lower.le + ((bucket.le - lower.le) * (rank - lower.count)) / (bucket.count - lower.count));
+    }
+    lower = bucket;
+  }
+  return undefined;
+}
+
+/** What was added between two readings of a pod, by bucket. A counter that fell was reset: all of it is new. */
+export function bucketGrowth(before: PodReading | undefined, now: PodReading): PodReading["buckets"] {
+  const same = before !== undefined && before.buckets.length === now.buckets.length;
+  const wasReset = same && now.buckets.some(({ count }, i) => count < before.buckets[i]!.count);
+  if (!same || wasReset) return before === undefined ? [] : now.buckets;
+  return now.buckets.map(({ le, count }, i) => ({ le, count: count - before.buckets[i]!.count }));
+}
+
+/** Buckets of several pods together; those of another layout than the first are left out. */
+export function sumBuckets(all: readonly PodReading["buckets"][]): PodReading["buckets"] {
+  const first = all.find((buckets) => buckets.length > 0);
+  if (first === undefined) return [];
+  const alike = all.filter(
+    (buckets) => buckets.length === first.length && buckets.every(({ le }, i) => le === first[i]!.le),
+  );
+  return first.map(({ le }, i) => ({ le, count: alike.reduce((sum, buckets) => sum + buckets[i]!.count, 0) }));
+}
