@@ -12,7 +12,7 @@ const files = readdirSync(join(CHART, "ci")).filter((name) => name.endsWith("-va
 const extra: Record<string, Values> = { "lab-values.yaml": IMAGES };
 
 test("there is a value file for each supported combination", () => {
-  expect(files.length).toBeGreaterThanOrEqual(13);
+  expect(files.length).toBeGreaterThanOrEqual(14);
 });
 
 describe.each(files)("%s", (ci) => {

@@ -109,7 +109,8 @@ function plannedCourse(metric: Planned, like: Course): Course {
 function renderedSteps(rendered: Rendered): unknown[] {
   return rendered.rollout.spec.strategy.canary.steps.map((step: Manifest) => {
     if (step.setWeight !== undefined) return { setWeight: step.setWeight };
-    if (step.pause !== undefined) return { pauseSeconds: seconds(step.pause.duration) };
+    if (step.pause !== undefined)
+      return { pauseSeconds: step.pause.duration === undefined ? null : seconds(step.pause.duration) };
     return metricsOf(rendered, step.analysis);
   });
 }

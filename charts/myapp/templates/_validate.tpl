@@ -4,7 +4,7 @@ reported at once, each with the path of the value to change.
 */}}
 {{- define "myapp.validate" -}}
 {{- $problems := list -}}
-{{- range $part := list "Image" "Names" "Environment" "Pod" "Availability" "Network" "Checks" "Hooks" "Mode" "Strategy" "Analysis" "Sequential" -}}
+{{- range $part := list "Image" "Names" "Environment" "Pod" "Availability" "Network" "Checks" "Hooks" "Mode" "Strategy" "Analysis" "Sequential" "Agent" -}}
   {{- $found := include (printf "myapp.validate%s" $part) $ -}}
   {{- range splitList "\n" $found -}}
     {{- with trim . -}}{{- $problems = append $problems . -}}{{- end -}}

@@ -26,7 +26,11 @@ export interface RenderOptions {
 }
 
 /** The smallest values with which the chart renders. */
-export const IMAGES: Values = { image: { tag: "v1" }, hooks: { image: { tag: "v1" } } };
+export const IMAGES: Values = {
+  image: { tag: "v1" },
+  hooks: { image: { tag: "v1" } },
+  agent: { image: { tag: "v1" } },
+};
 
 /** Renders as `helm template` does; throws Helm's own message when it refuses. */
 export async function renderText(values: Values = IMAGES, options: RenderOptions = {}): Promise<string> {

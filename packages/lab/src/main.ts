@@ -66,7 +66,7 @@ const image = program.command("image").description("images, and the lab's regist
 
 image
   .command("build")
-  .description("build node, postgres, podinfo, app or ctl, or the Dockerfile of a directory, into the registry")
+  .description("build node, postgres, podinfo, app, ctl or agent, or the Dockerfile of a directory, into the registry")
   .argument("<what>", "an image's name, or a directory")
   .option("--repository <name>", "of app and ctl: where the image goes, without a tag")
   .option("--tag <tag>", "of app and ctl: default is the next YYYYMMDD.N; of a directory: the image's whole name")

@@ -57,10 +57,14 @@ export async function refuseOtherPods(
   });
 }
 
-/** Of the workload in these manifests, of whichever kind. */
+/** Of the service's workload in these manifests, of whichever kind; the agent beside it has one of its own. */
 function templateIn(manifests: string): string | undefined {
   const objects = loadAll(manifests) as (KubeObject | null | undefined)[];
-  const workload = objects.find((object) => object?.kind === "Deployment" || object?.kind === "Rollout");
+  const workload = objects.find(
+    (object) =>
+      (object?.kind === "Deployment" || object?.kind === "Rollout") &&
+      object.metadata.labels?.["app.kubernetes.io/component"] === "server",
+  );
   const spec = workload?.["spec"] as { template?: unknown } | undefined;
   return spec?.template === undefined ? undefined : shortHash(spec.template);
 }

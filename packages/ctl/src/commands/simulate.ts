@@ -245,7 +245,11 @@ async function readSides(options: SimulateOptions, assumptions: typeof defaultAs
       const values = (await helm.values({
         chart: options.chart,
         // Without an image nothing renders, and what runs does not matter here.
-        base: { image: { tag: "simulated" }, hooks: { image: { tag: "simulated" } } },
+        base: {
+          image: { tag: "simulated" },
+          hooks: { image: { tag: "simulated" } },
+          agent: { image: { tag: "simulated" } },
+        },
         files,
         set: options.set,
         setString: options.setString,

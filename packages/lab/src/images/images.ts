@@ -12,6 +12,7 @@ const dockerfiles = {
   app: { directory: "packages/app", repository: `${registryName}/myapp` },
   ctl: { directory: "packages/ctl", repository: `${registryName}/ctl` },
   verdict: { directory: "packages/verdict-service", repository: `${registryName}/verdict` },
+  agent: { directory: "packages/agent", repository: `${registryName}/agent` },
 } as const;
 
 const madeHere = ["node", "postgres", "podinfo"] as const;
