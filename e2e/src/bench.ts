@@ -20,6 +20,7 @@ import { readLoad, readMachine, renderRun, type Run, writePage } from "./bench/p
 import { restore } from "./bench/restore.ts";
 import { simulatorSpeed } from "./bench/simulator-speed.ts";
 import { status } from "./bench/status.ts";
+import { verdictLoad } from "./bench/verdict-load.ts";
 import { must } from "./run.ts";
 import { root } from "./world.ts";
 
@@ -28,6 +29,7 @@ const figures = [
   chartRendering,
   appThroughput,
   simulatorSpeed,
+  verdictLoad,
   labUp,
   restore,
   limits,

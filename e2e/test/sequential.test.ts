@@ -48,6 +48,9 @@ async function underTraffic(version: string, more: string[] = []): Promise<{ ran
 
 const failing = (share: number) => ["--set-string", `config.FAULT_ERRORS=GET /version=${share}`];
 
+/** Metrics at a port at which nobody listens. */
+const unreadable = ["--set", "ports.nothing=9999,metrics.port=nothing"];
+
 async function attemptThat(holds: (attempt: SeenAttempt) => boolean): Promise<SeenAttempt> {
   let seen: SeenAttempt | undefined;
   await expect
@@ -201,18 +204,20 @@ describe.each(inFullRun)("and all the rest (%s):", () => {
   });
 
   test("what cannot be read from the pods is read from Prometheus, and it says so", async () => {
-    // Nothing listens there; the counters that Prometheus has are those of the pods' own port.
-    const load = await startTraffic();
-    const deploying = deploy("v3", [
-      "--set",
-      "ports.nothing=9999,metrics.port=nothing",
+    // The service is told of a port at which nobody listens; Prometheus of the right one.
+    const scraped = { scrape: "true", port: "8080", path: "/metrics" };
+    const annotations = Object.entries(scraped).flatMap(([key, value]) => [
       "--set-string",
-      "podAnnotations.x=1",
+      `podAnnotations.prometheus\\.io/${key}=${value}`,
     ]);
-    const seen = await attemptThat(({ answer }) => answer?.source === "prometheus");
-    expect(seen.ended).toBeNull();
-    await deploying;
+    const load = await startTraffic();
+    const deploying = deploy("v3", [...unreadable, "--set", "metrics.annotations=false", ...annotations]);
+    const seen = await attemptThat(({ answer }) => answer?.verdict === "pass" && answer.source === "prometheus");
+    expect(seen.answer?.n).toBeGreaterThanOrEqual(197);
+    const ran = await deploying;
     await load.stop();
+    expect(ran.code, words(ran)).toBe(0);
+    record("a good one, read from Prometheus", ran);
   });
 
   test("a service that does not run takes the version back when it has been asked for long enough", async () => {

@@ -222,6 +222,8 @@ export class RolloutJudge {
     const { metrics, log } = this.#o;
     let savedAt = performance.now();
     let before: Answer | undefined = attempt.record.answer ?? undefined;
+    /** The weight of the last pass: that it still passes is no news. */
+    let passedAt: number | undefined;
     while (!signal.aborted) {
       const startedAt = performance.now();
       const surroundings = this.#surroundings(key);
@@ -229,7 +231,9 @@ export class RolloutJudge {
         const { answer, sampled } = await attempt.look(surroundings, this.#scraper);
         metrics.looked(answer, sampled.errors, before);
         const isDecision =
-          answer.verdict !== before?.verdict && (answer.verdict === "fail" || answer.verdict === "pass");
+          (answer.verdict === "fail" && before?.verdict !== "fail") ||
+          (answer.verdict === "pass" && passedAt !== answer.weight);
+        if (answer.verdict === "pass") passedAt = answer.weight;
         if (answer.verdict !== before?.verdict) {
           log.info({ rollout: key, verdict: answer.verdict, weight: answer.weight, reason: answer.reason }, "verdict");
         }

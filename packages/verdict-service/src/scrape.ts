@@ -1,7 +1,7 @@
 import http from "node:http";
 
 /** How long a pod may take to tell its counters, in milliseconds. One that takes longer answers nobody. */
-const timeoutMs = 1_000;
+const timeoutMs = 2_000;
 /** More than this is not what a service exports of itself, in bytes. */
 const largest = 8 * 2 ** 20;
 

@@ -24,13 +24,16 @@ export async function serve(o: ServeOptions, log: Log, stop: AbortSignal): Promi
     o.tlsCert === undefined || o.tlsKey === undefined
       ? undefined
       : { cert: await readFile(o.tlsCert), key: await readFile(o.tlsKey) };
+  // A watch that ends for good ends everything: what is not followed must not be judged.
+  const end = new AbortController();
+  const signal = AbortSignal.any([stop, end.signal]);
   const metrics = new OwnMetrics();
   const kube = await Kube.connect({
     fieldManager: "verdict",
     onRequest: ({ verb, resource }) => metrics.asked(verb, resource),
   });
   const cluster = new ClusterState();
-  const judge = new RolloutJudge({ cluster, store: new ConfigMapStore(kube, log), metrics, log, signal: stop });
+  const judge = new RolloutJudge({ cluster, store: new ConfigMapStore(kube, log), metrics, log, signal });
   metrics.follow(judge);
 
   let isListed = false;
@@ -43,8 +46,9 @@ export async function serve(o: ServeOptions, log: Log, stop: AbortSignal): Promi
   await once(server, "listening");
   log.info({ host: o.host, port: o.port, tls: tls !== undefined }, "listening");
   try {
-    await followCluster(kube, cluster, { namespaces: o.namespaces, signal: stop, synced });
+    await followCluster(kube, cluster, { namespaces: o.namespaces, signal, synced });
   } finally {
+    end.abort();
     server.close();
     server.closeAllConnections();
     await judge.saveAll();

@@ -29,6 +29,9 @@ export interface VersionPods {
 /** For each pod since when it has not answered, in milliseconds since the epoch. */
 export type Unanswered = Map<string, number>;
 
+/** A version whose pods have all been silent for so many looks cannot be seen. */
+const missedLooks = 3;
+
 export interface SampleOptions {
   namespace: string;
   settings: ReleaseSettings;
@@ -123,8 +126,14 @@ function sampleOf(version: Version, pod: string, at: number, readout: Readout): 
 function problemsOf({ version, isNeeded }: VersionPods, answers: Answers, o: SampleOptions): string[] {
   if (!isNeeded) return [];
   const { names, metrics, policy } = o.settings;
-  // Pods that start or stop need not answer.
-  const serving = answers.failures.filter(({ pod }) => pod.metadata.deletionTimestamp === undefined && isReady(pod));
+  // Pods that start or stop need not answer, and one that is busy may miss a look or two.
+  const graceMs = missedLooks * o.settings.plan.scrapeSeconds * 1000;
+  const serving = answers.failures.filter(
+    ({ pod }) =>
+      pod.metadata.deletionTimestamp === undefined &&
+      isReady(pod) &&
+      Date.now() - (o.unanswered.get(pod.metadata.name) ?? Infinity) >= graceMs,
+  );
   const [first] = serving;
   if (answers.samples.length === 0) {
     if (first === undefined) return [];

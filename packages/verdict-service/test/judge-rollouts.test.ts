@@ -61,7 +61,7 @@ async function answerThat(
   isAsked: (answer: Answer, record: AttemptRecord) => boolean,
   traffic = () => {},
 ): Promise<Answer> {
-  const until = Date.now() + 20_000;
+  const until = Date.now() + 60_000;
   let last: Answer | undefined;
   while (Date.now() < until) {
     traffic();
@@ -273,7 +273,9 @@ test("records are written at decisions, not at every look", async () => {
   await answerThat(saying("pass"), requests());
   const looks = () => (judge.standing(namespace, name) as { record: AttemptRecord }).record.path.looks;
   const { saves } = store;
+  const since = performance.now();
   const before = looks();
   await expect.poll(looks).toBeGreaterThan(before + 20);
-  expect(store.saves).toBe(saves);
+  // Every few seconds one more is due.
+  expect(store.saves - saves).toBeLessThanOrEqual((performance.now() - since) / 5_000);
 });
