@@ -1,15 +1,7 @@
 import { type AnalysisRun, type ConfigMap, type Kube, resources } from "@safe-deploy/kube";
 import type { Log } from "./log.ts";
-import type { AttemptRecord, RecordStore } from "./record.ts";
+import { type AttemptRecord, parseRecord, pathKey, recordKey, recordName, type RecordStore } from "./record.ts";
 import { hashLabel } from "./update.ts";
-
-const recordKey = "attempt.json";
-const pathKey = "path.json";
-
-/** Name of the ConfigMap that keeps a Rollout's attempt. */
-export function recordName(rollout: string): string {
-  return `${rollout}-verdict`;
-}
 
 /** Keeps each Rollout's last attempt in a ConfigMap beside it, which is removed with it. */
 export class ConfigMapStore implements RecordStore {
@@ -23,12 +15,9 @@ export class ConfigMapStore implements RecordStore {
 
   async load(namespace: string, rollout: string): Promise<AttemptRecord | undefined> {
     const found = await this.#kube.get<ConfigMap>(resources.ConfigMap, recordName(rollout), { namespace });
-    const text = found?.data?.[recordKey];
-    if (text === undefined) return undefined;
+    if (found?.data === undefined) return undefined;
     try {
-      const record = JSON.parse(text) as AttemptRecord;
-      if (record.schemaVersion !== 1 || record.state.schemaVersion !== 1) throw new Error("another schemaVersion");
-      return { ...record, path: JSON.parse(found?.data?.[pathKey] ?? "null") as AttemptRecord["path"] };
+      return parseRecord(found.data);
     } catch (error) {
       // Without it the attempt begins anew, which is stricter: nothing is known to be good.
       const why = (error as Error).message;

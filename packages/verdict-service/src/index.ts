@@ -1,1 +1,3 @@
+export type { PathPoint, RulePoint } from "./path.ts";
+export { type AttemptRecord, parseRecord, recordName } from "./record.ts";
 export { parseSettings, type ReleaseSettings, settingsAnnotation, SettingsError } from "./release-settings.ts";

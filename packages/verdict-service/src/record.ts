@@ -2,7 +2,9 @@ import type { AnalysisRun } from "@safe-deploy/kube";
 import type { Result, State } from "@safe-deploy/verdict";
 import type { Endings } from "./incidents.ts";
 import type { Path } from "./path.ts";
-import type { Source } from "./take-samples.ts";
+
+/** Where the newest samples came from. */
+export type Source = "pods" | "prometheus";
 
 export type Ended = "promoted" | "aborted" | "superseded";
 
@@ -37,6 +39,25 @@ export interface AttemptRecord {
 /** Rollout, template under test, and number: a retry is another attempt, with an alpha of its own. */
 export function attemptName({ rolloutUid, canary, number }: Pick<AttemptRecord, "rolloutUid" | "canary" | "number">) {
   return `${rolloutUid}/${canary}/${number}`;
+}
+
+/** Name of the ConfigMap that keeps a Rollout's attempt, and the keys of its data. */
+export function recordName(rollout: string): string {
+  return `${rollout}-verdict`;
+}
+export const recordKey = "attempt.json";
+export const pathKey = "path.json";
+
+/**
+ * Reads a record out of its ConfigMap's data; undefined when there is none yet.
+ * @throws Error when it cannot be read, or is of another version.
+ */
+export function parseRecord(data: Record<string, string>): AttemptRecord | undefined {
+  const text = data[recordKey];
+  if (text === undefined) return undefined;
+  const record = JSON.parse(text) as AttemptRecord;
+  if (record.schemaVersion !== 1 || record.state.schemaVersion !== 1) throw new Error("it has another schemaVersion");
+  return { ...record, path: JSON.parse(data[pathKey] ?? "null") as AttemptRecord["path"] };
 }
 
 /** Where the records of Rollouts are kept. */

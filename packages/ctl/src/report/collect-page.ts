@@ -1,10 +1,12 @@
 import { type Kube, type Pod, resources } from "@safe-deploy/kube";
 import type { LogExcerpt, Report } from "@safe-deploy/report";
+import { parseRecord, recordName } from "@safe-deploy/verdict-service";
 import type { ReleaseFacts } from "../domain/facts.ts";
 import type { HelmRelease } from "../domain/helm-release.ts";
 import type { LedgerEntry } from "../domain/ledger.ts";
 import { readTraffic, type TrafficSeries } from "../observe/prometheus-series.ts";
 import { factsOf, readHelmReleases, readLedger, type ReleaseState } from "../observe/release-state.ts";
+import type { Evidence } from "./evidence.ts";
 import type { Journal } from "./journal.ts";
 import { logExcerpt } from "./log-excerpt.ts";
 import { type Ending, type PageInput, pageReport } from "./page-report.ts";
@@ -52,8 +54,30 @@ export async function collectPage(subject: PageSubject): Promise<Report> {
     configs: await readConfigs(kube, journal),
     logs,
   };
-  const traffic = await readSeries(subject, facts);
-  return pageReport(traffic === undefined ? input : { ...input, traffic });
+  const [traffic, evidence] = await Promise.all([readSeries(subject, facts), readEvidence(kube, journal, facts)]);
+  return pageReport({
+    ...input,
+    ...(traffic === undefined ? {} : { traffic }),
+    ...(evidence === undefined ? {} : { evidence }),
+  });
+}
+
+/** The record of the sequential engine, if it is of the version that this is about. */
+async function readEvidence(
+  kube: Kube,
+  { fresh }: Journal,
+  facts: readonly ReleaseFacts[],
+): Promise<Evidence | undefined> {
+  const rollout = facts.find(({ workload }) => workload.kind === "Rollout")?.workload.name;
+  if (rollout === undefined) return undefined;
+  const found = await orElse(kube.get(resources.ConfigMap, recordName(rollout)), undefined);
+  if (found?.data === undefined) return undefined;
+  try {
+    const record = parseRecord(found.data);
+    return record?.canary === fresh ? record : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Of every revision that Helm has or had, newest first. A rollback's revision tells what it was rendered as first. */

@@ -26,6 +26,7 @@ import type { LedgerEntry } from "../domain/ledger.ts";
 import { durationSeconds, secondsWords, stepWords } from "../domain/rollout.ts";
 import type { TrafficMetric, TrafficSeries } from "../observe/prometheus-series.ts";
 import { shortDigests } from "../ui/short-digests.ts";
+import { type Evidence, evidenceMetrics } from "./evidence.ts";
 import { type Journal, jobProvider, type SeenAnalysis } from "./journal.ts";
 import type { OperationReport } from "./operation-report.ts";
 import type { TimelineEntry } from "./timeline.ts";
@@ -54,6 +55,8 @@ export interface PageInput {
   logs: LogExcerpt[];
   /** Undefined: the chart does not say where its metrics are. */
   traffic?: TrafficSeries;
+  /** What the sequential engine saw of the version under test; undefined where it does not judge. */
+  evidence?: Evidence;
 }
 
 /** How it ended, or stands. */
@@ -73,7 +76,7 @@ export function pageResult(result: OperationReport["result"]): Result {
 export function pageReport(input: PageInput): Report {
   const { journal, ending, release, namespace, cluster, kind } = input;
   const versions = versionsOf(input);
-  const analysis = analysesOf(input);
+  const analysis = [...analysesOf(input), ...(input.evidence === undefined ? [] : evidenceMetrics(input.evidence))];
   const strategy = strategyOf(input);
   const fresh = versions.find(({ role }) => role === "new");
   const stable = versions.find(({ role }) => role === "stable");
