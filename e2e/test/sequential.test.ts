@@ -1,5 +1,10 @@
+import { readFileSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { countByVersion, type Load, type LoadResult } from "@safe-deploy/load";
+import type { Report as Page } from "@safe-deploy/report";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { inFullRun } from "../src/full-run.ts";
 import { image } from "../src/app-release.ts";
@@ -7,7 +12,7 @@ import { verdictTag } from "../src/images.ts";
 import { parseReport } from "../src/report.ts";
 import { recordRow } from "../src/results.ts";
 import { rolloutArguments, type Routing, routing, values } from "../src/rollout-release.ts";
-import type { Ran } from "../src/run.ts";
+import { type Ran, words } from "../src/run.ts";
 import { startServer } from "../src/small-server.ts";
 import { type SeenAttempt, VerdictService } from "../src/verdict-service.ts";
 import { World } from "../src/world.ts";
@@ -20,9 +25,8 @@ const rate = 100;
 let world: World;
 let service: VerdictService;
 let before: Routing;
+let folder: string;
 let content = 0;
-
-const words = (ran: Ran) => `${ran.stdout}\n${ran.stderr}`;
 
 /** A content of its own for each deploy: one that was judged bad before is another case. */
 async function deploy(version: string, more: string[] = []): Promise<Ran> {
@@ -82,6 +86,7 @@ function record(what: string, ran: Ran, traffic?: LoadResult): void {
 
 beforeAll(async () => {
   world = await World.attach();
+  folder = await mkdtemp(path.join(tmpdir(), "reports-"));
   await world.namespace(namespace);
   service = await VerdictService.install(world, "e2e-verdict", namespace);
   const first = await deploy("v1");
@@ -91,6 +96,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await service?.remove();
   await world?.removeNamespace(namespace);
+  await rm(folder, { recursive: true, force: true });
 });
 
 beforeEach(async () => {
@@ -116,7 +122,8 @@ test("a good version passes every gate, although the service is killed in the mi
 });
 
 test("a version that fails every request is taken back at its first weight, after few of them", async () => {
-  const { ran, traffic } = await underTraffic("v3", failing(1));
+  const report = path.join(folder, "taken-back");
+  const { ran, traffic } = await underTraffic("v3", [...failing(1), "--report", report]);
   expect(ran.code, words(ran)).toBe(5);
   const { result, fault } = parseReport(ran);
   expect(result).toBe("restored");
@@ -127,11 +134,16 @@ test("a version that fails every request is taken back at its first weight, afte
   expect(traffic.totals.failedByVersion, JSON.stringify(traffic.totals)).toEqual({ v3: bad });
   // At weight 10 it gets ten a second: thirty seconds of them would be no quick end.
   expect(bad).toBeLessThan(300);
-  const { canary, ended, answer, path } = await service.attempt();
+  const { canary, ended, answer, path: looks } = await service.attempt();
   expect(ended).toMatchObject({ how: "aborted" });
   expect(answer).toMatchObject({ verdict: "fail", weight: 10, source: "pods" });
-  expect(path.length).toBeGreaterThan(1);
+  expect(looks.length).toBeGreaterThan(1);
   expect(canary).not.toBe(before.stable);
+  // The page draws the evidence as it grew, up to the boundary that decided.
+  const page = JSON.parse(readFileSync(path.join(report, "report.json"), "utf8")) as Page;
+  const curve = page.analysis?.find(({ name }) => name === "evidence, errors: bad from the start");
+  expect(curve).toMatchObject({ phase: "Failed", threshold: { max: expect.any(Number) } });
+  expect(curve?.measurements?.at(-1)?.value).toBeGreaterThanOrEqual(curve?.threshold?.max ?? Infinity);
   record("100 % errors", ran, traffic);
 });
 
@@ -180,12 +192,8 @@ describe.each(inFullRun)("and all the rest (%s):", () => {
   });
 
   test("an outage of both versions takes none back, and the good one passes when it is over", async () => {
-    // The path fails in every version from now on; nobody asks for it yet.
-    const outage = ["--set-string", "config.FAULT_ERRORS=GET /api/v1/version=1"];
-    const stable = await underTraffic("v1", outage);
-    expect(stable.ran.code, words(stable.ran)).toBe(0);
     const load = await startTraffic();
-    const deploying = deploy("v3", outage);
+    const deploying = deploy("v3");
     await attemptThat(({ ended, totals }) => ended === null && totals.canary.requests > 50);
     const bad = await world.routerLoad(host, {
       scenario: "failure",
@@ -223,7 +231,7 @@ describe.each(inFullRun)("and all the rest (%s):", () => {
   test("a service that does not run takes the version back when it has been asked for long enough", async () => {
     await service.scale(0);
     try {
-      const { ran, traffic } = await underTraffic("v3");
+      const { ran, traffic } = await underTraffic("v3", ["--set", "analysis.noDataSeconds=20"]);
       expect(ran.code, words(ran)).toBe(5);
       expect(parseReport(ran).fault?.message).toMatch(/consecutiveErrors|connection refused|no such host/);
       await expectUntouched();
@@ -234,12 +242,11 @@ describe.each(inFullRun)("and all the rest (%s):", () => {
   });
 
   test("pods that cannot be read make it blind, and the version is taken back when the policy says so", async () => {
-    const own = ["--set", "ports.nothing=9999,metrics.port=nothing,metrics.annotations=false"];
     const blind = [
       "--set",
       "analysis.sequential.fallback.prometheus=false,analysis.sequential.policy.blind.seconds=15",
     ];
-    const { ran, traffic } = await underTraffic("v3", [...own, ...blind]);
+    const { ran, traffic } = await underTraffic("v3", [...unreadable, ...blind]);
     expect(ran.code, words(ran)).toBe(5);
     expect(parseReport(ran).fault?.message).toMatch(
       /sequential says fail: cannot see: no pod of the \w+ version tells/,
