@@ -22,7 +22,7 @@ interface Measured {
 /** The verdict service with all of its rollouts in an update at once. */
 export const verdictLoad: Figure = {
   name: "verdict-load",
-  seconds: 300,
+  seconds: 480,
   async measure({ env, note }) {
     const command = "packages/verdict-service/bench/load.ts";
     const measured: Measured[] = [];

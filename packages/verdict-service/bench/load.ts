@@ -3,7 +3,7 @@
  * often each is looked at. The pods are simulated by another process, so that their work is not counted; what would be
  * an API request is counted where it would be made.
  *
- *   node bench/load.ts [--rollouts 1,100,1000] [--seconds 20] [-o json]
+ *   node bench/load.ts [--rollouts 1,100,1000] [--seconds 30] [-o json]
  */
 import { fork } from "node:child_process";
 import { once } from "node:events";
@@ -25,7 +25,7 @@ const routes = 20;
 /** Argo Rollouts' own limit of requests to the API, per second. */
 const controllerLimit = 40;
 /** Before measuring: connections are made, code is compiled, and the first records are written. */
-const warmUpSeconds = 10;
+const warmUpSeconds = 20;
 
 export interface LoadMeasured {
   rollouts: number;
@@ -156,7 +156,7 @@ async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
       rollouts: { type: "string", default: "1,100,1000" },
-      seconds: { type: "string", default: "20" },
+      seconds: { type: "string", default: "30" },
       output: { type: "string", short: "o", default: "text" },
     },
   });

@@ -10,7 +10,7 @@ import { Scraper } from "./scrape.ts";
 import { isOfRollout, isReady, type Update, updateOf } from "./update.ts";
 
 /** Pods that are asked in a second, by all attempts together: with more to ask, each is asked less often. */
-const scrapesPerSecond = 250;
+const scrapesPerSecond = 500;
 /** Records that are written in a second, likewise, and the shortest time between two of one attempt, in ms. */
 const savesPerSecond = 5;
 const shortestSaveMs = 5_000;
@@ -220,7 +220,8 @@ export class RolloutJudge {
 
   async #lookAgainAndAgain(key: string, attempt: Attempt, signal: AbortSignal): Promise<void> {
     const { metrics, log } = this.#o;
-    let savedAt = performance.now();
+    // Attempts that go on after a start of the service would else all be written at the same moment.
+    let savedAt = performance.now() - Math.random() * this.#saveSpacingMs();
     let before: Answer | undefined = attempt.record.answer ?? undefined;
     /** The weight of the last pass: that it still passes is no news. */
     let passedAt: number | undefined;
