@@ -85,3 +85,12 @@ test("the check of the standard finds what the minimal values leave open", async
     "app: no seccomp profile",
   ]);
 });
+
+test("so is the verdict service's, and the Job that judges in its place", async () => {
+  const chart = join(CHART, "../verdict");
+  const service = await render({ image: { tag: "v1" }, tls: { secretName: "verdict-tls" } }, { chart });
+  const job = { form: "job", job: { image: { tag: "v1" } } };
+  const judged = await render({ analysis: { sequential: job } }, { ci: "sequential-values.yaml" });
+  const gate = judged.get("AnalysisTemplate", "myapp-sequential").spec.metrics[0].provider.job.spec;
+  for (const { template } of [service.deployment.spec, gate]) expect(violations(template.spec)).toEqual([]);
+});

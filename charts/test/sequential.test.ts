@@ -1,6 +1,7 @@
 import { parseSettings, settingsAnnotation } from "@safe-deploy/verdict-service";
 import { describe, expect, test } from "vitest";
 import { CHART, type Manifest, problems, refusal, render, type Values } from "./support/helm.ts";
+import { kubeconform } from "./support/kubeconform.ts";
 import { merge, withImages } from "./support/values.ts";
 
 /** A canary behind Traefik that the sequential engine judges. */
@@ -392,6 +393,22 @@ describe("the chart of the service", () => {
     const rules: Manifest[] = all.get("PrometheusRule").spec.groups[0].rules;
     expect(rules.map(({ alert }) => alert)).toEqual(["VerdictBlind", "VerdictAbsent", "VerdictRecordsNotSaved"]);
     expect(rules[0]).toMatchObject({ expr: "max(verdict_blind_attempts) > 0", for: "30s" });
+  });
+
+  test("renders what the Kubernetes API defines, field by field, with all that it can have", async () => {
+    const metrics = { serviceMonitor: { enabled: true }, prometheusRule: { enabled: true } };
+    const networkPolicy = { enabled: true, extraEgress: [{ ports: [{ port: 8443, protocol: "TCP" }] }] };
+    for (const namespaces of [[], ["shop"]]) {
+      const { text, objects } = await service({
+        metrics,
+        networkPolicy,
+        namespaces,
+        tls: { secretName: "verdict-tls" },
+      });
+      const report = await kubeconform(text);
+      expect(report.resources.filter(({ status }) => status !== "statusValid")).toEqual([]);
+      expect(report.resources).toHaveLength(objects.length);
+    }
   });
 
   test("refuses an unknown key, and to run without a tag or digest", async () => {
