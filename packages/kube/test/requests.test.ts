@@ -20,6 +20,18 @@ afterEach(async () => {
 const configMap = { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "b" } };
 const busy: Fault = { status: 429, body: statusBody(429, "TooManyRequests", "busy"), headers: { "Retry-After": "0" } };
 
+test("who connected is told of every request that is sent, also of those that are sent again", async () => {
+  const told: string[] = [];
+  const cluster = { "insecure-skip-tls-verify": true };
+  const path = await temporaryFile(kubeconfig({ server: fake.url, cluster, user: { token: "my-secret-token" } }));
+  const onRequest = ({ verb, resource }: { verb: string; resource: string }) => told.push(`${verb} ${resource}`);
+  const listener = await Kube.connect({ kubeconfig: path, namespace: "test", onRequest });
+  await listener.list(resources.ConfigMap);
+  fake.fail("GET", busy);
+  await listener.get(resources.ConfigMap, "a");
+  expect(told).toEqual(["list configmaps", "get configmaps", "get configmaps"]);
+});
+
 describe("a read", () => {
   test.for<[string, Fault]>([
     ["its connection breaks", "reset"],
