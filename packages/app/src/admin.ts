@@ -3,6 +3,7 @@ import fastify, { LogController, type FastifyBaseLogger } from "fastify";
 import { Type } from "typebox";
 import { TIMEOUTS } from "./http.ts";
 import { errorRatioProblem, NO_FAULTS, type FaultDials } from "./faults.ts";
+import { SCENARIOS } from "./scenario.ts";
 
 const Settings = Type.Object(
   {
@@ -15,6 +16,9 @@ const Settings = Type.Object(
     }),
     unready: Type.Boolean({ default: NO_FAULTS.unready }),
     sick: Type.Boolean({ default: NO_FAULTS.sick }),
+    scenario: Type.Union([...SCENARIOS.map((name) => Type.Literal(name)), Type.Null()], {
+      default: NO_FAULTS.scenario,
+    }),
   },
   { additionalProperties: false },
 );

@@ -1,4 +1,5 @@
 import { parseErrorRatios, type FaultSettings } from "./faults.ts";
+import { SCENARIOS, type Scenario } from "./scenario.ts";
 
 /** Everything the service takes from its environment, checked. */
 export type Config = {
@@ -35,6 +36,7 @@ const FAULT_VARIABLES = [
   "FAULT_CRASH_AFTER_S",
   "FAULT_UNREADY",
   "FAULT_SICK",
+  "FAULT_SCENARIO",
 ];
 const LARGEST_DELAY_S = 24 * 3600;
 
@@ -108,6 +110,9 @@ export function readConfig(env: Record<string, string | undefined>, needs = { da
       crashAfterSeconds: readNumber("FAULT_CRASH_AFTER_S", null, 0, LARGEST_DELAY_S),
       unready: readFlag("FAULT_UNREADY"),
       sick: readFlag("FAULT_SICK"),
+      scenario: read<Scenario | null>("FAULT_SCENARIO", null, `one of ${SCENARIOS.join(", ")}`, (text) =>
+        SCENARIOS.find((name) => name === text),
+      ),
     },
   };
 

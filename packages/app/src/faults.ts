@@ -1,5 +1,6 @@
 import { ExactRate, seedFor } from "./exact-rate.ts";
 import { APP_ROUTES } from "./routes.ts";
+import { type Scenario, ScenarioRate } from "./scenario.ts";
 
 /** The position of every fault dial. */
 export type FaultSettings = {
@@ -17,6 +18,8 @@ export type FaultSettings = {
   unready: boolean;
   /** Every app route answers 500, and every job fails, while the probes stay green. */
   sick: boolean;
+  /** A share of failures of all app routes and jobs that follows the time since the dial was set; `null`: none. */
+  scenario: Scenario | null;
 };
 
 export const NO_FAULTS: FaultSettings = {
@@ -27,6 +30,7 @@ export const NO_FAULTS: FaultSettings = {
   crashAfterSeconds: null,
   unready: false,
   sick: false,
+  scenario: null,
 };
 
 const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
@@ -42,6 +46,7 @@ export class FaultDials {
   #settings: FaultSettings = NO_FAULTS;
   #rates = new Map<string, ExactRate>();
   #jobCrashes = new ExactRate(0, 0);
+  #scenario: ScenarioRate | undefined;
   #leaked: Buffer[] = [];
   #leakTimer: NodeJS.Timeout | undefined;
   #crashTimer: NodeJS.Timeout | undefined;
@@ -58,7 +63,7 @@ export class FaultDials {
 
   /** Whether a dial is on that changes how app routes answer. */
   get affectsRequests(): boolean {
-    return this.#settings.sick || this.#settings.latencyMs > 0 || this.#rates.size > 0;
+    return this.#settings.sick || this.#settings.latencyMs > 0 || this.#rates.size > 0 || this.#scenario !== undefined;
   }
 
   /** Puts every dial to `settings`. The error sequences start again from their seeds and leaked memory is let go. */
@@ -69,6 +74,7 @@ export class FaultDials {
         .filter(([, ratio]) => ratio > 0)
         .map(([target, ratio]) => [target, new ExactRate(ratio, seedFor(this.#seed, target))]),
     );
+    this.#scenario = settings.scenario === null ? undefined : new ScenarioRate(settings.scenario, this.#seed);
     this.#jobCrashes = new ExactRate(settings.jobCrashes, seedFor(this.#seed, "job crashes"));
     this.#setLeak(settings.leakMbPerSecond);
     clearTimeout(this.#crashTimer);
@@ -84,14 +90,20 @@ export class FaultDials {
   failsNext(method: string, route: string): boolean {
     if (this.#settings.sick) return true;
     const rate = this.#rates.get(`${method} ${route}`) ?? this.#rates.get(route) ?? this.#rates.get("*");
-    return rate?.next() ?? false;
+    return this.#failsBy(rate);
   }
 
   /** Whether this job is to fail. */
   failsNextJob(): boolean {
     if (this.#settings.sick) return true;
-    const rate = this.#rates.get(JOBS) ?? this.#rates.get("*");
-    return rate?.next() ?? false;
+    return this.#failsBy(this.#rates.get(JOBS) ?? this.#rates.get("*"));
+  }
+
+  /** Both dials are asked, so that each keeps its own share. */
+  #failsBy(rate: ExactRate | undefined): boolean {
+    const byErrors = rate?.next() ?? false;
+    const byScenario = this.#scenario?.next() ?? false;
+    return byErrors || byScenario;
   }
 
   /** Ends the process if this job is to be lost. */
@@ -144,8 +156,9 @@ export function errorRatioProblem(target: string, ratio: number): string | undef
 }
 
 /** One word for what the dials make of this process, as JSON metrics report it. */
-export function scenarioOf(settings: FaultSettings): "healthy" | "buggy" | "degrading" {
-  const { sick, errors, jobCrashes } = settings;
+export function scenarioOf(settings: FaultSettings): Scenario {
+  const { sick, errors, jobCrashes, scenario } = settings;
+  if (scenario !== null) return scenario;
   if (sick || jobCrashes > 0 || Object.values(errors).some((ratio) => ratio > 0)) return "buggy";
   return settings.latencyMs > 0 || settings.leakMbPerSecond > 0 ? "degrading" : "healthy";
 }

@@ -95,7 +95,7 @@ export function buildHttp({ config, log, logRequest, metrics, requestFaults, lif
     const fails = requestFaults.failsNext(method, route);
     const proceed = () => {
       if (!fails) return done();
-      const message = sick ? "the fault dial `sick` is on" : "the fault dial `errors` chose this request";
+      const message = sick ? "the fault dial `sick` is on" : "a fault dial, `errors` or `scenario`, chose this request";
       void reply.code(500).send(failureBody(500, "FAULT_INJECTED", message));
     };
     if (latencyMs > 0) setTimeout(proceed, latencyMs);

@@ -27,6 +27,7 @@ describe("readConfig", () => {
       FAULT_CRASH_AFTER_S: "0",
       FAULT_UNREADY: "true",
       FAULT_SICK: "1",
+      FAULT_SCENARIO: "flaky",
     };
     expect(readConfig(env).faults).toEqual({
       errors: { "GET /feature/new": 0.3, "/api/v1/notes": 0.05, jobs: 0.1, "*": 0 },
@@ -36,6 +37,7 @@ describe("readConfig", () => {
       crashAfterSeconds: 0,
       unready: true,
       sick: true,
+      scenario: "flaky",
     });
   });
 
@@ -54,6 +56,7 @@ describe("readConfig", () => {
     ["LOG_LEVEL", "loud"],
     ["APP_VERSION", "1.0\r\nx: y"],
     ["DRAIN_SECONDS", "Infinity"],
+    ["FAULT_SCENARIO", "moody"],
     ["FAULT_ERRORS", "/nowhere=0.5"],
     ["FAULT_ERRORS", "FETCH /version=0.5"],
     ["FAULT_ERRORS", "/version"],

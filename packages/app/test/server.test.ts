@@ -144,6 +144,7 @@ describe("fault dials", () => {
       crashAfterSeconds: null,
       unready: false,
       sick: false,
+      scenario: null,
     };
     expect(await (await fetch(`${adminUrl}/faults`)).json()).toEqual(off);
     expect(await (await turn(adminUrl, { unready: true })).json()).toEqual({ ...off, unready: true });
@@ -180,6 +181,22 @@ describe("fault dials", () => {
       expect((await fetch(url + path)).status).toBe(500);
     for (const path of ["/live", "/ready", "/health", "/metrics"]) expect((await fetch(url + path)).status).toBe(200);
     expect(await (await fetch(`${url}/metrics.json`)).json()).toMatchObject({ scenario: "buggy", error_count: 3 });
+  });
+
+  it("play a scenario on every app route, and tell its name", async () => {
+    const { url, adminUrl } = await startServer({ FAULT_SCENARIO: "buggy" });
+    const failed = (await statuses(`${url}/version`, 100)).filter((status) => status === 500).length;
+    expect(failed).toBe(10);
+    expect((await fetch(`${url}/live`)).status).toBe(200);
+    const metrics = async () => (await fetch(`${url}/metrics.json`)).json();
+    expect(await metrics()).toMatchObject({ scenario: "buggy", total_requests: 100, error_count: 10, error_rate: 0.1 });
+    for (const scenario of ["healthy", "degrading", "flaky"]) {
+      expect(await (await turn(adminUrl, { scenario })).json()).toMatchObject({ scenario });
+      expect(await metrics()).toMatchObject({ scenario });
+    }
+    expect((await turn(adminUrl, { scenario: "moody" })).status).toBe(400);
+    await turn(adminUrl, { scenario: "healthy" });
+    expect(await statuses(`${url}/version`, 20)).toEqual(Array(20).fill(200));
   });
 
   it("make it unready and ready again", async () => {
