@@ -1,3 +1,4 @@
 import { defineProject } from "../../vitest.shared.ts";
 
-export default defineProject("agent");
+/** Some train, or play many rollouts, or start programs: on a busy machine that takes its time. */
+export default defineProject("agent", { testTimeout: 120_000, hookTimeout: 120_000 });

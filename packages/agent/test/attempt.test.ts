@@ -1,6 +1,6 @@
 import type { Observation, Sample } from "@safe-deploy/verdict";
 import { expect, test } from "vitest";
-import { ABORT, HOLD, UP } from "../src/actions.ts";
+import { ABORT, DOWN, HOLD, UP } from "../src/actions.ts";
 import { type AttemptMemory, beginAttempt, decide, look } from "../src/cluster/attempt.ts";
 import { QNetwork } from "../src/dqn/q-network.ts";
 import { featureNames, type Metrics } from "../src/features.ts";
@@ -70,12 +70,22 @@ test("a verdict of fail aborts whatever the network wants, and with no metrics a
   expect(decide(later, calm, climber, settings).decision.action).toBe(ABORT);
 });
 
-test("its own wish to abort is told and counted, and the next best is done", () => {
+test("its own wish to abort is told and counted, and the weight stays", () => {
   const memory = watch(beginAttempt("a/1", settings, 0), { weight: 10, looks: 4, requests: 50, bad: 0 });
   const { decision, memory: next } = decide(memory, calm, quitter, settings);
-  expect(decision).toMatchObject({ action: UP, wanted: ABORT, forced: false });
+  expect(decision).toMatchObject({ action: HOLD, wanted: ABORT, forced: false });
   expect(decision.why).toContain("it would abort, which is advice only");
   expect(next.advisedAborts).toBe(1);
+});
+
+test("it gives requests back for a reason only", () => {
+  const backer = wanting(0.5, 0, 1, 0);
+  const good = watch(beginAttempt("a/1", settings, 0), { weight: 50, looks: 4, requests: 50, bad: 0 });
+  expect(decide(good, calm, backer, settings).decision.action).toBe(HOLD);
+  expect(decide(good, { ...calm, latencyMs: 250 }, backer, settings).decision.action).toBe(DOWN);
+  const doubtful = watch(beginAttempt("a/1", settings, 0), { weight: 50, looks: 2, requests: 50, bad: 2 });
+  expect(doubtful.result?.verdict).toBe("continue");
+  expect(decide(doubtful, calm, backer, settings).decision.action).toBe(DOWN);
 });
 
 test("missing metrics hold the weight: they are never filled in", () => {

@@ -24,7 +24,7 @@ const agent = (...args: string[]) =>
 
 let evaluation: Evaluation;
 beforeAll(() => {
-  const work = evaluate([alwaysUp, rules, sequentialGates, sequentialClimb], { rolloutsPerScenario: 100, seed: 5 });
+  const work = evaluate([alwaysUp, rules, sequentialGates, sequentialClimb], { rolloutsPerScenario: 40, seed: 5 });
   for (;;) {
     const next = work.next();
     if (next.done === true) {

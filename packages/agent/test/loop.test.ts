@@ -179,9 +179,11 @@ test("a bad version is aborted by the verdict, whatever the network wants", asyn
 
 test("as an adviser it changes nothing, and says what it would do", async () => {
   const { cluster, log } = await start({ mode: "advise" });
-  await until(() => cluster.created.length >= 3);
+  await until(() => log.filter(({ action }) => action === "UP").length >= 3);
   expect(cluster.patches).toEqual([]);
   expect(cluster.weights).toEqual([10]);
+  // The same advice is told once, and stands in the status and the log.
+  expect(cluster.created).toHaveLength(1);
   expect(cluster.created[0]).toMatchObject({
     reason: "AgentAdvises",
     message: expect.stringMatching(/^would UP at weight 10: /),

@@ -35,6 +35,8 @@ interface Watched {
   countsBefore: AttemptMemory["verdict"]["totals"] | undefined;
   beforeAt: number;
   lastPosition: string;
+  /** The advice that was told last: the same is not told again every few seconds. */
+  lastAdvice: string;
   /** Whether the last attempt ended, so that the same version under way again is another one. */
   ended: boolean;
   number: number;
@@ -76,6 +78,7 @@ async function recall(kube: Cluster, config: AgentConfig): Promise<Watched> {
     countsBefore: undefined,
     beforeAt: 0,
     lastPosition: "",
+    lastAdvice: "",
     ended: saved?.ended ?? false,
     number: saved?.number ?? 0,
   };
@@ -158,8 +161,14 @@ async function decideAndAct(
     decision: wordsOf(decision),
     ...(obstacle === undefined ? {} : { obstacle }),
   });
-  if (decision.action === HOLD && decision.wanted === HOLD) return;
+  if (decision.action === HOLD && decision.wanted === HOLD) {
+    watched.lastAdvice = "";
+    return;
+  }
   const done = acts ? await act(kube, rollout, position, decision) : false;
+  const advice = done ? "" : `${actionNames[decision.wanted]} at ${weight}`;
+  if (!done && advice === watched.lastAdvice) return;
+  watched.lastAdvice = advice;
   const verb = done ? actionNames[decision.action] : `would ${actionNames[decision.wanted]}`;
   await tellEvent(kube, rollout, {
     reason: done ? `Agent${actionNames[decision.action]}` : "AgentAdvises",

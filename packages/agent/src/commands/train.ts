@@ -36,6 +36,7 @@ export async function runTrain(options: TrainOptions, signal: AbortSignal): Prom
   const progress = new Progress();
   const training = train(trainingMix, settings);
   let trained: Trained | undefined;
+  let cost = "";
   while (trained === undefined) {
     signal.throwIfAborted();
     const next = training.next();
@@ -43,9 +44,10 @@ export async function runTrain(options: TrainOptions, signal: AbortSignal): Prom
       trained = next.value;
       break;
     }
-    const { point, network } = next.value;
-    progress.show(point.steps, settings.steps, `of ${settings.steps} steps, mean cost ${point.cost.toFixed(1)}`);
-    if (options.checkpoints !== undefined) {
+    const { steps, point, network } = next.value;
+    cost = point === undefined ? cost : `, mean cost ${point.cost.toFixed(1)}`;
+    progress.show(steps, settings.steps, `of ${settings.steps} steps${cost}`);
+    if (options.checkpoints !== undefined && point !== undefined) {
       const file = toModelFile(network, about(settings, trainingMix, point));
       await writeFile(join(options.checkpoints, `model-${String(point.steps).padStart(8, "0")}.json`), text(file));
     }

@@ -3,8 +3,8 @@ import { ABORT, type Action, type ActionSet, DOWN, fullWeight, HOLD, includes, U
 import { drawOne, type Environment } from "../environment/truth.ts";
 import { defaultSettings, type RolloutSettings, SimulatedRollout } from "../environment/simulated-rollout.ts";
 import { featureNames, writeFeatures } from "../features.ts";
-import { AgentPolicy } from "../policies/agent-policy.ts";
 import { play } from "../policies/play.ts";
+import type { Steering } from "../policies/policy.ts";
 import { Learner, type LearnerSettings, bestAction } from "./learner.ts";
 import { QNetwork } from "./q-network.ts";
 import { ReplayBuffer } from "./replay-buffer.ts";
@@ -72,13 +72,14 @@ export interface Trained {
 /**
  * Trains under the shield. The same settings give the same network, bit for bit, on the same version of Node.
  *
- * One point of the curve at each step of the generator; `network` there is the present one.
+ * A step of the generator is a thousand decisions, so that whoever waits can do something else; it has the point of the
+ * curve when there is a new one. `network` is the present one.
  */
 export function* train(
   mix: Mix,
   settings: TrainingSettings,
   rolloutSettings: RolloutSettings = defaultSettings,
-): Generator<{ point: CurvePoint; network: QNetwork }, Trained, void> {
+): Generator<{ steps: number; point?: CurvePoint; network: QNetwork }, Trained, void> {
   const random = new Random(settings.seed);
   const network = QNetwork.random([featureNames.length, ...settings.hidden, 4], random);
   const learner = new Learner(network, settings);
@@ -119,8 +120,8 @@ export function* train(
       losses = { sum: 0, count: 0 };
       curve.push(point);
       if (best === undefined || cost < best.point.cost) best = { point, parameters: network.parameters.slice() };
-      yield { point, network };
-    }
+      yield { steps: step, point, network };
+    } else if (step % 1000 === 0) yield { steps: step, network };
   }
   if (best === undefined) throw new RangeError("training needs at least one step");
   return { network: new QNetwork(network.sizes, best.parameters), best: best.point, curve };
@@ -156,10 +157,18 @@ function validate(
   rolloutSettings: RolloutSettings,
 ): number {
   const random = new Random(seed + 1_000_003);
-  const policy = new AgentPolicy(network, "acts");
+  const activations = network.activations(1);
+  const greedy: Steering = {
+    name: "greedy",
+    shielded: true,
+    choose(situation, allowed) {
+      writeFeatures(situation, activations[0]!);
+      return bestAction(network.forward(activations, 1), allowed);
+    },
+  };
   let cost = 0;
   for (let i = 0; i < validationRollouts; i++) {
-    cost += play(newRollout(mix, random, rolloutSettings), policy).cost;
+    cost += play(newRollout(mix, random, rolloutSettings), greedy).cost;
   }
   return cost / validationRollouts;
 }

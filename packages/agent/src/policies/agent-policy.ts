@@ -1,4 +1,4 @@
-import { ABORT, type Action, type ActionSet, setOf } from "../actions.ts";
+import { ABORT, type Action, type ActionSet, DOWN, HOLD, setOf } from "../actions.ts";
 import { bestAction } from "../dqn/learner.ts";
 import type { Activations, QNetwork } from "../dqn/q-network.ts";
 import { type Situation, writeFeatures } from "../features.ts";
@@ -7,7 +7,15 @@ import type { Steering } from "./policy.ts";
 /** What becomes of an ABORT that is the agent's own wish, not the verdict's: it is only told, or done. */
 export type OwnAbort = "advises" | "acts";
 
-/** The network, choosing the allowed action of the highest value. */
+/** From this share of what a failure needs on there is a reason to give requests back: about one bad request. */
+const downFrom = 0.1;
+
+/**
+ * The network, choosing the allowed action of the highest value.
+ *
+ * It goes DOWN for a reason only: evidence against the version, or its slowness. Values of two actions that are nearly
+ * alike would otherwise take a good version up and down, and each change of weight begins the gate's evidence anew.
+ */
 export class AgentPolicy implements Steering {
   readonly name: string;
   readonly shielded = true;
@@ -35,9 +43,12 @@ export class AgentPolicy implements Steering {
 
   choose(situation: Situation, allowed: ActionSet): Action {
     const values = this.values(situation);
-    const wanted = bestAction(values, allowed);
+    const { evidence, metrics, sloLatencyMs } = situation;
+    const hasReason = evidence.suspicion >= downFrom || metrics.latencyMs > sloLatencyMs;
+    const wanted = bestAction(values, hasReason ? allowed : allowed & ~setOf(DOWN));
     const isForced = allowed === setOf(ABORT);
     this.#advisesAbort = wanted === ABORT && !isForced;
-    return this.#advisesAbort && this.#ownAbort === "advises" ? bestAction(values, allowed & ~setOf(ABORT)) : wanted;
+    // Who wants a version gone gives it no more requests while somebody else decides.
+    return this.#advisesAbort && this.#ownAbort === "advises" ? HOLD : wanted;
   }
 }
