@@ -46,6 +46,10 @@ e2e: build-packages browser ## Show every capability once on a real cluster
 e2e-full: build-packages browser ## Every matrix and repetition; writes docs/e2e-results.md
 	@cd e2e && E2E_FULL=1 node ../node_modules/vitest/vitest.mjs run
 
+.PHONY: e2e-agent
+e2e-agent: build-packages ## Versions good and bad under an agent that steers, on a real cluster
+	@cd e2e && E2E_FULL=1 node ../node_modules/vitest/vitest.mjs run test/agent.test.ts
+
 .PHONY: bench
 bench: build-packages ## Measure the figures of docs/benchmarks.md, as ratios
 	@node e2e/src/bench.ts

@@ -1,0 +1,56 @@
+import type { KubeObject } from "@safe-deploy/kube";
+import { release } from "./app-release.ts";
+import type { World } from "./world.ts";
+
+/** One change of the router's weights, and whose it was. */
+export interface WeightChange {
+  /** Milliseconds since the epoch. */
+  at: number;
+  /** Percent of the requests that the canary gets. */
+  weight: number;
+  /** Field managers that own the weights: who wrote them. */
+  writers: string[];
+}
+
+interface Weighted extends KubeObject {
+  metadata: KubeObject["metadata"] & {
+    managedFields?: { manager?: string; fieldsV1?: { "f:spec"?: { "f:weighted"?: unknown } } }[];
+  };
+  spec?: { weighted?: { services?: { name: string; weight?: number }[] } };
+}
+
+/** Writes down every change of the weights of the release's TraefikService until it is stopped. */
+export class WeightRecord {
+  readonly changes: WeightChange[] = [];
+  readonly #stop = new AbortController();
+  readonly #watching: Promise<void>;
+
+  constructor(world: World, namespace: string) {
+    this.#watching = this.#watch(world, namespace);
+  }
+
+  async stop(): Promise<WeightChange[]> {
+    this.#stop.abort();
+    await this.#watching;
+    return this.changes;
+  }
+
+  async #watch({ kube }: World, namespace: string): Promise<void> {
+    const resource = { apiVersion: "traefik.io/v1alpha1", kind: "TraefikService" };
+    const { signal } = this.#stop;
+    for await (const event of kube.watch<Weighted>(resource, { namespace, signal })) {
+      const seen = event.type === "sync" ? event.items : event.type === "deleted" ? [] : [event.object];
+      for (const object of seen) this.#take(object);
+    }
+  }
+
+  #take({ metadata, spec }: Weighted): void {
+    if (metadata.name !== release) return;
+    const weight = spec?.weighted?.services?.find(({ name }) => name === `${release}-canary`)?.weight ?? 0;
+    if (this.changes.at(-1)?.weight === weight) return;
+    const writers = (metadata.managedFields ?? [])
+      .filter(({ fieldsV1 }) => fieldsV1?.["f:spec"]?.["f:weighted"] !== undefined)
+      .map(({ manager }) => manager ?? "");
+    this.changes.push({ at: Date.now(), weight, writers });
+  }
+}
