@@ -91,7 +91,10 @@ describe.each(inFullRun)("an agent that steers a canary behind a real router (%s
     }
     if (ends === "promoted") expect(weights).toContain(90);
     const events = await world.kube.list<Event>(resources.Event, { namespace });
-    const own = events.items.filter(({ source }) => source?.component === "safe-deploy-agent");
+    const own = events.items.filter(
+      ({ source, lastTimestamp }) =>
+        source?.component === "safe-deploy-agent" && Date.parse(lastTimestamp ?? "") >= started - 1000,
+    );
     expect(own.length).toBeGreaterThan(0);
     if (ends === "aborted" && ran.code !== 5) {
       expect(own.map(({ reason }) => reason)).toContain("AgentABORT");
