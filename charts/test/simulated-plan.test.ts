@@ -54,7 +54,7 @@ interface Course {
 /** What a rendered metric says of its course, in the simulator's words. */
 function renderedCourse(spec: Manifest): Course {
   const name = spec.name.replace(/-bake$/, "");
-  if (spec.provider.job !== undefined) return { name };
+  if (spec.provider.job !== undefined || spec.provider.web !== undefined) return { name };
   const query: string = spec.provider.prometheus.query;
   const window = new Set(query.match(/(?<=offset )\d+(?=s)/g) ?? []);
   expect(window.size, query).toBeLessThan(2);
@@ -147,5 +147,58 @@ describe.each(cases)("$file $name", ({ file, more }) => {
     if (analysis !== undefined) expect(plan.background.fromStep).toBe(analysis.startingStep);
     expect(plan.replicas).toBe(rendered.rollout.spec.replicas);
     expect(plan.router).toBe(rendered.rollout.spec.strategy.canary.trafficRouting !== undefined);
+  });
+});
+
+const ofRequests = canaries.filter((file) => read(file)["worker"] !== true);
+
+describe.each(ofRequests)("%s, judged by the sequential engine", (file) => {
+  const engines: [string, Values][] = [
+    ["asked as a service", { form: "service" }],
+    ["asked by Jobs", { form: "job", job: { image: { tag: "1" } } }],
+    [
+      "with rules and times of its own",
+      {
+        ...{ intervalSeconds: 3, scrapeSeconds: 2, gateSeconds: 90, horizonSeconds: 5000 },
+        policy: {
+          ...{ alpha: 0.01, beta: 0.1, phi: 2, budget: 60 },
+          rules: {
+            clientErrors: { bad: "matching", status: "4..", tolerated: 1.5, refused: 4, alphaShare: 2 },
+            errors: { bad: "errors", p0: 0.001, p1: 0.01, tolerated: 2 },
+            slow: { bad: "slower", seconds: 0.5, p0: 0.01, p1: 0.05, tolerated: 2 },
+          },
+        },
+      },
+    ],
+  ];
+
+  test.each(engines)("is simulated with the gates and the policy that the chart renders: %s", async (_, sequential) => {
+    const own = { rollout: { bake: { seconds: 90 }, waitScale: 0.5 }, analysis: { engine: "sequential", sequential } };
+    const values = merge(merge(merge(defaults, IMAGES), read(file)), own);
+    const { plan } = planFromValues(values as unknown as RolloutValues);
+    const rendered = await render(merge(merge(IMAGES, read(file)), own));
+
+    const names = (metrics: { name: string }[]) =>
+      metrics.map(({ name }) => name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`));
+    const steps = renderedSteps(rendered).map((step) => (Array.isArray(step) ? names(step as Course[]) : step));
+    expect(steps.filter((step) => Array.isArray(step) && step.includes("sequential")).length).toBeGreaterThan(1);
+    expect(plan.steps.map((step) => ("analysis" in step ? names(step.analysis) : step))).toEqual(steps);
+
+    const { analysis } = rendered.rollout.spec.strategy.canary;
+    const asked = metricsOf(rendered, analysis).some(({ name }) => name === "sequential");
+    expect(plan.background.fromStep).toBe(asked ? analysis.startingStep : Infinity);
+
+    const settings = JSON.parse(rendered.rollout.metadata.annotations["safe-deploy.dev/verdict"]);
+    const { policy, scrapeSeconds, gateSeconds, horizonSeconds, askSeconds } = { ...plan, ...plan.sequential };
+    const byName = (a: { name: string }, b: { name: string }) => a.name.localeCompare(b.name);
+    expect({ ...policy, rules: policy.rules.toSorted(byName) }).toEqual({
+      ...settings.policy,
+      rules: settings.policy.rules.toSorted(byName),
+    });
+    expect({ pollSeconds: scrapeSeconds, scrapeSeconds, gateSeconds, horizonSeconds }).toEqual(settings.plan);
+    if (asked) {
+      const gate = rendered.all("AnalysisTemplate").find(({ metadata }) => metadata.name.endsWith("-sequential"));
+      expect(seconds(gate.spec.metrics[0].interval)).toBe(askSeconds);
+    }
   });
 });

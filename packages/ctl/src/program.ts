@@ -157,7 +157,9 @@ export function buildProgram(runner: Runner, defaultChart: string): Command {
     .option("--stable-errors <share>", "bad requests of the stable version", "0.1%")
     .option("--requests-per-second <number>", "of both versions together", "100")
     .option("--replay <file>", "traffic as recorded: the answer of Prometheus' /api/v1/query_range")
-    .addOption(new Option("--engine <name>", "what judges").choices(["thresholds", "sequential"]).default("thresholds"))
+    .addOption(
+      new Option("--engine <name>", "what judges (default: analysis.engine)").choices(["thresholds", "sequential"]),
+    )
     .option("--rollouts <number>", "rollouts of each scenario", "1000")
     .option("--seed <number>", "the same seed gives the same numbers", "1")
     .option("--scrape <duration>", "how often Prometheus scrapes", "5s")

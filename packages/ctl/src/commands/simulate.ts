@@ -4,6 +4,7 @@ import { basename } from "node:path";
 import {
   defaultAssumptions,
   type Outcome as RolloutOutcome,
+  type PlanAssumptions,
   PlanError,
   planFromValues,
   plannedSeconds,
@@ -44,7 +45,7 @@ export interface SimulateOptions extends GlobalOptions {
   requestsPerSecond: string;
   rollouts: string;
   seed: string;
-  engine: RolloutPlan["engine"];
+  engine?: RolloutPlan["engine"];
   scrape: string;
   podsReady: string;
   horizon?: string;
@@ -141,7 +142,7 @@ export async function runSimulate(options: SimulateOptions, signal: AbortSignal)
 
 /** The options as numbers. */
 export interface Settings {
-  assumptions: typeof defaultAssumptions;
+  assumptions: PlanAssumptions;
   scenarios: readonly ScenarioName[];
   traffic: Traffic;
   rollouts: number;
@@ -168,7 +169,7 @@ function read(options: SimulateOptions): Settings {
   return {
     assumptions: {
       ...defaultAssumptions,
-      engine: options.engine,
+      ...(options.engine === undefined ? {} : { engine: options.engine }),
       scrapeSeconds: seconds("--scrape", options.scrape),
       delay: { ...defaultAssumptions.delay, scaleUp: seconds("--pods-ready", options.podsReady) },
     },
@@ -225,7 +226,7 @@ function seconds(name: string, text: string): number {
 }
 
 /** @throws CtlError when a file is missing, the chart refuses the values, or they describe nothing to simulate. */
-async function readSides(options: SimulateOptions, assumptions: typeof defaultAssumptions): Promise<Side[]> {
+async function readSides(options: SimulateOptions, assumptions: PlanAssumptions): Promise<Side[]> {
   for (const file of [...options.values, ...options.against]) {
     if (!existsSync(file)) {
       throw new CtlError("CTL_E_USAGE", `there is no values file ${file}`, { next: "correct --values or --against" });
@@ -267,7 +268,7 @@ const nameOf = (files: string[]) =>
 function planOf(
   values: RolloutValues & { mode?: string; worker?: boolean },
   name: string,
-  assumptions: typeof defaultAssumptions,
+  assumptions: PlanAssumptions,
 ) {
   if (values.mode !== "rollout") {
     throw new CtlError("CTL_E_NO_SIMULATION", `${name}: mode is ${values.mode}, which has no steps to simulate`, {

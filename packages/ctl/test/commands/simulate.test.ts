@@ -62,7 +62,6 @@ async function simulate(changes: Partial<SimulateOptions> = {}, signal = new Abo
     requestsPerSecond: "100",
     rollouts: "40",
     seed: "1",
-    engine: "thresholds",
     scrape: "5s",
     podsReady: "2s",
     faults: "2%",
@@ -102,6 +101,18 @@ describe("a simulation", () => {
       ends: { promoted: { count: 40, share: 1, high: 1 } },
       falseAborts: { count: 0, low: 0 },
     });
+  });
+
+  test("is judged by the engine of the values, or by the one asked for", async () => {
+    const engineOf = async (changes: Partial<SimulateOptions> = {}) =>
+      ((await simulate({ scenario: ["healthy"], ...changes })).json as { simulations: { engine: string }[] })
+        .simulations[0]?.engine;
+    const own = values();
+    await helmWith({ ...own, analysis: { ...own.analysis, engine: "sequential" } });
+    expect(await engineOf()).toBe("sequential");
+    expect(await engineOf({ engine: "thresholds" })).toBe("thresholds");
+    await helmWith({ ...own, analysis: { ...own.analysis, engine: "both" } });
+    expect(await engineOf()).toBe("thresholds");
   });
 
   test("is the same for the same seed, and another for another", async () => {

@@ -32,9 +32,9 @@ export class Judge {
     const { policy } = plan.sequential;
     const looks = { pollSeconds: plan.scrapeSeconds, scrapeSeconds: plan.scrapeSeconds };
     const { index, rule } = firstAbsolute(policy);
-    const boundaries = divideAlpha(policy, { ...looks, horizonSeconds, gateSeconds: plan.sequential.gateSeconds })[
-      index
-    ]!;
+    const { gateSeconds } = plan.sequential;
+    const bounded = { ...looks, horizonSeconds: plan.sequential.horizonSeconds ?? horizonSeconds, gateSeconds };
+    const boundaries = divideAlpha(policy, bounded)[index]!;
     this.#plan = plan;
     this.#test = countingTest(rule, boundaries, looks, policy);
     this.#counted.stable = { ...stable };

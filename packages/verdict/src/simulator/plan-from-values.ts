@@ -1,5 +1,5 @@
-import { defaultPolicy, type Policy } from "../policy.ts";
-import type { Condition, Metric, RolloutPlan, Step } from "./rollout-plan.ts";
+import { type Bad, defaultPolicy, type Policy, type Rule } from "../policy.ts";
+import { type Condition, isJudged, isTakenAsGood, type Metric, type RolloutPlan, type Step } from "./rollout-plan.ts";
 
 /** What of the chart's values a canary's course depends on, as `values.yaml` has it. */
 export interface RolloutValues {
@@ -19,6 +19,8 @@ export interface RolloutValues {
     bake?: { seconds?: number; analysis?: string[] };
   };
   analysis: {
+    engine?: "thresholds" | "sequential" | "both";
+    sequential?: SequentialValues;
     onNoData?: "abort" | "pause";
     noDataSeconds?: number;
     minRequests?: number;
@@ -28,6 +30,29 @@ export interface RolloutValues {
     limits?: { failure?: number; inconclusive?: number; consecutiveError?: number | null };
     metrics: Record<string, MetricValues>;
   };
+}
+
+export interface SequentialValues {
+  form?: "service" | "job";
+  intervalSeconds?: number;
+  scrapeSeconds?: number;
+  gateSeconds?: number;
+  horizonSeconds?: number;
+  policy?: Partial<Omit<Policy, "rules" | "budget">> & {
+    budget?: number | null;
+    rules?: Record<string, RuleValues | null>;
+  };
+}
+
+export interface RuleValues {
+  bad: "errors" | "slower" | "matching" | "silence";
+  seconds?: number;
+  settleSeconds?: number;
+  p0?: number;
+  p1?: number;
+  tolerated?: number;
+  refused?: number;
+  alphaShare?: number;
 }
 
 export interface MetricValues {
@@ -48,25 +73,20 @@ export interface MetricValues {
 
 /** What the values do not say. */
 export interface PlanAssumptions {
-  engine: RolloutPlan["engine"];
+  /** What judges; default: what the values say. */
+  engine?: RolloutPlan["engine"];
+  /** Between two scrapes of Prometheus, in seconds; the sequential engine reads the pods as often as the values say. */
   scrapeSeconds: number;
   delay: RolloutPlan["delay"];
   /** How long a Job of a gate takes to pass, in seconds. */
   jobSeconds: number;
-  policy: Policy;
-  gateSeconds: number;
-  askSeconds: number;
 }
 
 export const defaultAssumptions: PlanAssumptions = {
-  engine: "thresholds",
   scrapeSeconds: 5,
   // Measured on a cluster of one node with Traefik, which takes over at most one change in two seconds.
   delay: { scaleUp: 2, reconcile: 0.3, router: 1 },
   jobSeconds: 5,
-  policy: defaultPolicy,
-  gateSeconds: 300,
-  askSeconds: 5,
 };
 
 /** Values whose rollout cannot be simulated, with every reason. */
@@ -120,40 +140,149 @@ export function planFromValues(
       return [metric];
     });
 
-  const steps = rollout.canary.steps.map((step, index): Step => {
+  const engine = assumptions.engine ?? (values.analysis.engine === "sequential" ? "sequential" : "thresholds");
+  const given = rollout.canary.steps.map((step, index): Step => {
     if ("setWeight" in step) return { setWeight: step.setWeight };
     if ("pause" in step) {
       const seconds = step.pause?.seconds;
       return { pauseSeconds: seconds === undefined ? null : scaled(seconds, scale) };
     }
-    return { analysis: metricsOf(step.analysis, "gate", `rollout.canary.steps[${index}].analysis`) };
+    const path = `rollout.canary.steps[${index}].analysis`;
+    if (engine === "thresholds") return { analysis: metricsOf(step.analysis, "gate", path) };
+    const others = step.analysis.filter((name) => !isAboutRequests(values, name));
+    const judges = others.length < step.analysis.length;
+    return { analysis: [...(judges ? [sequentialGate] : []), ...metricsOf(others, "gate", path)] };
   });
-  const lastWeight = steps.findLast((step) => "setWeight" in step);
-  if (lastWeight === undefined || lastWeight.setWeight !== 100) steps.push({ setWeight: 100 });
-  const { bake } = rollout;
-  if ((bake?.seconds ?? 0) > 0) {
-    steps.push({ analysis: metricsOf(bake?.analysis ?? [], "bake", "rollout.bake.analysis") });
-  }
+  const bakeSeconds = rollout.bake?.seconds ?? 0;
+  const steps =
+    engine === "sequential"
+      ? gatedSteps(given, scaled(bakeSeconds, scale))
+      : [
+          ...given,
+          ...(lastWeight(given) === 100 ? [] : [{ setWeight: 100 }]),
+          ...(bakeSeconds > 0
+            ? [{ analysis: metricsOf(rollout.bake?.analysis ?? [], "bake", "rollout.bake.analysis") }]
+            : []),
+        ];
   if (values.verify?.enabled === true) steps.push({ analysis: [job("verified", assumptions)] });
-  const background = metricsOf(rollout.canary.background ?? [], "background", "rollout.canary.background");
+  const watched = (rollout.canary.background ?? []).filter(
+    (name) => engine === "thresholds" || !isAboutRequests(values, name),
+  );
+  const background = {
+    metrics: metricsOf(watched, "background", "rollout.canary.background"),
+    fromStep: engine === "thresholds" ? (rollout.canary.backgroundFromStep ?? 1) : watchedFrom(values, steps),
+  };
+  const sequential = values.analysis.sequential ?? {};
+  const policy = policyFromValues(sequential.policy ?? {});
+  if (engine === "sequential" && policy.rules[0]?.bad.kind !== "errors") {
+    problems.push(
+      "analysis.sequential.policy.rules: none is about errors with p0 and p1, and only errors are simulated",
+    );
+  }
   if (problems.length > 0) throw new PlanError(problems);
   return {
     plan: {
       steps,
-      background: { metrics: background, fromStep: rollout.canary.backgroundFromStep ?? 1 },
+      background,
       router: (rollout.router ?? "none") !== "none",
       replicas: (values.autoscaling?.enabled === true ? values.autoscaling.minReplicas : values.replicaCount) ?? 1,
       surges: Number.parseInt(String(rollout.canary.maxSurge ?? "25%"), 10) > 0,
-      scrapeSeconds: assumptions.scrapeSeconds,
+      scrapeSeconds: engine === "sequential" ? (sequential.scrapeSeconds ?? 1) : assumptions.scrapeSeconds,
       delay: assumptions.delay,
-      engine: assumptions.engine,
+      engine,
       sequential: {
-        policy: assumptions.policy,
-        gateSeconds: assumptions.gateSeconds,
-        askSeconds: assumptions.askSeconds,
+        policy,
+        gateSeconds: sequential.gateSeconds ?? 300,
+        askSeconds: sequential.intervalSeconds ?? 2,
+        horizonSeconds: sequential.horizonSeconds ?? 7200,
       },
     },
     alwaysGood: [...alwaysGood],
+  };
+}
+
+function lastWeight(steps: readonly Step[]): number | undefined {
+  return steps.findLast((step) => "setWeight" in step)?.setWeight;
+}
+
+/** Whether the sequential engine takes a metric's place. The chart's `myapp.isAboutRequests`. */
+function isAboutRequests({ analysis }: RolloutValues, name: string): boolean {
+  const type = analysis.metrics[name]?.type ?? name;
+  const about = ["errorRatio", "successRatio", "ingressSuccessRatio", "errorCount", "latency", "latencyVersusStable"];
+  return about.includes(type);
+}
+
+/** The gate of the sequential engine: it judges errors, by tests that are not this metric's. */
+const sequentialGate: Metric = { ...passing("sequential"), value: "errorRatio" };
+
+/**
+ * The steps with a gate of the sequential engine after every change of weight, also of the last, before the weight
+ * changes again; it takes the place of every metric about errors. The chart's `myapp.sequentialSteps`.
+ */
+function gatedSteps(given: readonly Step[], bakeSeconds: number): Step[] {
+  const steps: Step[] = [];
+  let weight = 0;
+  let isGated = true;
+  const setWeight = (next: number) => {
+    if (!isGated) steps.push({ analysis: [sequentialGate] });
+    steps.push({ setWeight: next });
+    weight = next;
+    isGated = next === 0;
+  };
+  for (const step of given) {
+    if ("setWeight" in step) setWeight(step.setWeight);
+    else if ("pauseSeconds" in step) steps.push(step);
+    else {
+      const others = step.analysis.filter(isTakenAsGood);
+      const judges = weight > 0 && isJudged(step.analysis);
+      if (judges || others.length > 0) steps.push({ analysis: judges ? step.analysis : others });
+      isGated = isGated || judges;
+    }
+  }
+  if (weight !== 100) setWeight(100);
+  if (bakeSeconds > 0) {
+    steps.push({ pauseSeconds: bakeSeconds });
+    isGated = false;
+  }
+  if (!isGated) steps.push({ analysis: [sequentialGate] });
+  return steps;
+}
+
+/** The step from which on the verdict is asked for in the background; between the gates of a Job nobody looks. */
+function watchedFrom({ analysis }: RolloutValues, steps: readonly Step[]): number {
+  if (analysis.sequential?.form === "job") return Infinity;
+  return 1 + steps.findIndex((step) => "setWeight" in step);
+}
+
+/** The policy as the chart hands it to the verdict service, the rule about errors first. */
+function policyFromValues(own: NonNullable<SequentialValues["policy"]>): Policy {
+  const { rules = {}, budget, ...rest } = own;
+  const named = Object.entries(rules).flatMap(([name, rule]) => (rule === null ? [] : [ruleFromValues(name, rule)]));
+  const isFirst = ({ bad, absolute }: Rule) => bad.kind === "errors" && absolute !== undefined;
+  const sorted = named.toSorted((a, b) => Number(isFirst(b)) - Number(isFirst(a)));
+  return {
+    ...defaultPolicy,
+    ...rest,
+    ...(named.length === 0 ? {} : { rules: sorted }),
+    ...(budget === undefined || budget === null ? {} : { budget }),
+  };
+}
+
+function ruleFromValues(key: string, rule: RuleValues): Rule {
+  const { p0, p1, tolerated, refused, alphaShare } = rule;
+  const bad: Record<RuleValues["bad"], Bad> = {
+    errors: { kind: "errors" },
+    slower: { kind: "slower", than: rule.seconds ?? 0 },
+    matching: { kind: "event", name: key },
+    silence: { kind: "silence", settleSeconds: rule.settleSeconds ?? 10 },
+  };
+  return {
+    name: key.replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`),
+    bad: bad[rule.bad],
+    source: "app",
+    ...(p0 === undefined || p1 === undefined ? {} : { absolute: { p0, p1 } }),
+    ...(tolerated === undefined ? {} : { relative: { tolerated, ...(refused === undefined ? {} : { refused }) } }),
+    ...(alphaShare === undefined ? {} : { alphaShare }),
   };
 }
 
@@ -237,6 +366,11 @@ function valueOf(type: string): Metric["value"] {
 
 /** A Job, which passes. */
 function job(name: string, { jobSeconds }: PlanAssumptions): Metric {
+  return { ...passing(name), initialDelaySeconds: jobSeconds };
+}
+
+/** What is measured once, and is good. */
+function passing(name: string): Metric {
   return {
     name,
     value: "good",
@@ -251,7 +385,7 @@ function job(name: string, { jobSeconds }: PlanAssumptions): Metric {
     indexed: true,
     guarded: false,
     intervalSeconds: 0,
-    initialDelaySeconds: jobSeconds,
+    initialDelaySeconds: 0,
     count: 1,
     failureLimit: 0,
     inconclusiveLimit: 0,

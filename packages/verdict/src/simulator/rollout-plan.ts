@@ -68,8 +68,11 @@ export interface RolloutPlan {
   delay: Pick<Delay, "reconcile" | "router"> & { scaleUp: number };
   /** What judges: the metrics' thresholds, or the sequential tests in their place. */
   engine: "thresholds" | "sequential";
-  /** For the sequential engine; `gateSeconds` is how long a gate waits, `askSeconds` how often the controller asks. */
-  sequential: { policy: Policy; gateSeconds: number; askSeconds: number };
+  /**
+   * For the sequential engine; `gateSeconds` is how long a gate waits, `askSeconds` how often the controller asks,
+   * `horizonSeconds` the time that false alarms are bounded for (default: that which is simulated).
+   */
+  sequential: { policy: Policy; gateSeconds: number; askSeconds: number; horizonSeconds?: number };
 }
 
 /**
@@ -82,8 +85,8 @@ export function plannedSeconds({ steps, delay, engine }: RolloutPlan): number {
     if ("setWeight" in step) seconds += delay.scaleUp + delay.reconcile;
     else if ("pauseSeconds" in step) seconds += step.pauseSeconds ?? 0;
     else {
-      const own = engine === "sequential" && isJudged(step.analysis) ? [] : step.analysis;
-      seconds += Math.max(...own.map(gateSeconds), 0) + 2 * delay.reconcile;
+      const own = engine === "sequential" ? step.analysis.filter(isTakenAsGood) : step.analysis;
+      seconds += gateSeconds(own) + 2 * delay.reconcile;
     }
   }
   return seconds;
@@ -98,11 +101,20 @@ export function usualHorizonSeconds(plan: RolloutPlan): number {
 
 /** Whether anything in a gate says something about errors. */
 export function isJudged(analysis: readonly Metric[]): boolean {
-  return analysis.some(({ value }) => value !== "good");
+  return !analysis.every(isTakenAsGood);
 }
 
-function gateSeconds({ initialDelaySeconds, intervalSeconds, count, consecutiveSuccessLimit: passes }: Metric): number {
-  return initialDelaySeconds + ((passes > 0 ? passes : count) - 1) * intervalSeconds;
+export function isTakenAsGood({ value }: Metric): boolean {
+  return value === "good";
+}
+
+/** How long a gate takes whose every measurement is good, in seconds. */
+export function gateSeconds(metrics: readonly Metric[]): number {
+  const each = metrics.map(
+    ({ initialDelaySeconds, intervalSeconds, count, consecutiveSuccessLimit: passes }) =>
+      initialDelaySeconds + ((passes > 0 ? passes : count) - 1) * intervalSeconds,
+  );
+  return Math.max(...each, 0);
 }
 
 /**

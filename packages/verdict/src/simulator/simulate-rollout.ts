@@ -1,7 +1,15 @@
 import type { Random } from "../random.ts";
 import { type Answer, measure, type MetricRun, type Phase, phaseOf, startRun } from "./argo-analysis.ts";
 import { Judge } from "./judge.ts";
-import { isJudged, type Metric, type RolloutPlan, shareAt, type Step } from "./rollout-plan.ts";
+import {
+  gateSeconds,
+  isJudged,
+  isTakenAsGood,
+  type Metric,
+  type RolloutPlan,
+  shareAt,
+  type Step,
+} from "./rollout-plan.ts";
 import type { Scenario } from "./scenario.ts";
 import { ScrapedCounters } from "./scraped-counters.ts";
 
@@ -105,7 +113,8 @@ class Rollout {
     if (broken !== undefined) return broken;
     // The verification that ends a rollout is a Job, which no engine replaces.
     if (!isJudged(step.analysis)) return this.#gateByThresholds(step.analysis);
-    return this.#judge === undefined ? this.#gateByThresholds(step.analysis) : this.#gateByVerdict(this.#judge);
+    if (this.#judge === undefined) return this.#gateByThresholds(step.analysis);
+    return this.#gateByVerdict(this.#judge, gateSeconds(step.analysis.filter(isTakenAsGood)));
   }
 
   #gateByThresholds(metrics: readonly Metric[]): Outcome | undefined {
@@ -123,13 +132,15 @@ class Rollout {
     }
   }
 
-  #gateByVerdict(judge: Judge): Outcome | undefined {
-    const { gateSeconds, askSeconds } = this.#plan.sequential;
-    const deadline = this.#now + gateSeconds;
+  /** @param otherSeconds what else is asked at this gate takes so long. */
+  #gateByVerdict(judge: Judge, otherSeconds: number): Outcome | undefined {
+    const { gateSeconds: waits, askSeconds } = this.#plan.sequential;
+    const deadline = this.#now + waits;
+    const others = this.#now + otherSeconds;
     for (;;) {
       const verdict = judge.ask(this.#scraped, this.#now);
       if (verdict === "fail") return this.#abort("the verdict is fail");
-      if (verdict === "pass") return this.#watch(this.#now + this.#reconciled());
+      if (verdict === "pass") return this.#watch(Math.max(this.#now, others) + this.#reconciled());
       if (verdict === "inconclusive" || this.#now >= deadline) return this.#stop("a gate is inconclusive");
       const broken = this.#watch(this.#now + askSeconds);
       if (broken !== undefined) return broken;
