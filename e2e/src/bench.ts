@@ -16,6 +16,7 @@ import { falseAborts } from "./bench/false-aborts.ts";
 import type { Bench } from "./bench/figure.ts";
 import { labUp } from "./bench/lab-up.ts";
 import { limits } from "./bench/limits.ts";
+import { liveAgainstSimulated } from "./bench/live-against-simulated.ts";
 import { readLoad, readMachine, renderRun, type Run, writePage } from "./bench/page.ts";
 import { restore } from "./bench/restore.ts";
 import { simulatorSpeed } from "./bench/simulator-speed.ts";
@@ -38,6 +39,7 @@ const figures = [
   coldDemo,
   detection,
   falseAborts,
+  liveAgainstSimulated,
 ];
 
 const only = readOnly();

@@ -58,11 +58,15 @@ export class VerdictService {
     return service;
   }
 
-  /** Values of charts/myapp that let a release ask this one. */
-  get values(): string[] {
+  /** Values of charts/myapp that let a release ask the one in a namespace. */
+  static valuesFor(namespace: string): string[] {
     const prefix = "analysis.sequential.service";
-    const url = `http://${name}.${this.#namespace}.svc`;
-    return ["--set", `${prefix}.url=${url},${prefix}.namespace=${this.#namespace},${prefix}.account=${name}`];
+    const url = `http://${name}.${namespace}.svc`;
+    return ["--set", `${prefix}.url=${url},${prefix}.namespace=${namespace},${prefix}.account=${name}`];
+  }
+
+  get values(): string[] {
+    return VerdictService.valuesFor(this.#namespace);
   }
 
   async attempt(): Promise<SeenAttempt> {

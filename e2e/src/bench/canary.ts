@@ -56,6 +56,18 @@ export function randomPaths(share: number, seed: string): string[] {
 /** The version fails the tested path; the share of errors is the share of requests for it. */
 export const failsTestedPath = ["--set-string", `config.FAULT_ERRORS=GET ${testedPath}=1`];
 
+/** What of the values the setting, the lab and the measuring ask for, as flags of Helm. */
+export function releaseFlags({ flags }: Setting, host: string): string[] {
+  return [
+    ...valuesFiles.flatMap((file) => ["-f", file]),
+    ...flags,
+    ...["--set", `hooks.image.tag=${ctlTag}`],
+    ...["--set", "rollout.router=traefik", "--set", "ingress.className=", "--set", `ingress.hosts[0].host=${host}`],
+    // A pod that starts slowly on a busy machine is not what is measured.
+    ...["--set", "probes.startup.failureThreshold=150"],
+  ];
+}
+
 /** One release of the app in a namespace of its own, with traffic of its own at the router. */
 export class Canary implements AsyncDisposable {
   readonly namespace: string;
@@ -94,13 +106,8 @@ export class Canary implements AsyncDisposable {
   async upgrade(version: string, more: string[] = []): Promise<void> {
     const ran = await this.#world.helm([
       ...["upgrade", "--install", release, this.#chart, "-n", this.namespace, "--timeout", "300s"],
-      ...valuesFiles.flatMap((file) => ["-f", file]),
-      ...this.#setting.flags,
-      ...["--set", `hooks.image.tag=${ctlTag}`, "--set", `image.tag=${version}`],
-      ...["--set", "rollout.router=traefik", "--set", "ingress.className="],
-      ...["--set", `ingress.hosts[0].host=${this.namespace}.local`],
-      // A pod that starts slowly on a busy machine is not what is measured.
-      ...["--set", "probes.startup.failureThreshold=150"],
+      ...releaseFlags(this.#setting, `${this.namespace}.local`),
+      ...["--set", `image.tag=${version}`],
       // A content of its own each time.
       ...["--set-string", `config.ATTEMPT=${++this.#attempts}`],
       ...more,
@@ -184,6 +191,8 @@ export interface Harm {
   end: End;
   /** From the second of the first bad answer until the router sent it no more requests. */
   seconds: number;
+  /** From its first weight until the router sent it no more requests. */
+  secondsAtWeight: number;
   /** Answers of the new version that were bad. */
   requests: number;
   /** Failed requests that the new version did not answer. */
@@ -201,26 +210,32 @@ export interface RollOut {
   limitSeconds: number;
 }
 
-/** Rolls out a version under traffic until its end; `at` is Unix time in milliseconds. */
-export async function rollOut(canary: Canary, o: RollOut): Promise<{ end: End; at: number; traffic: LoadResult }> {
+/** Rolls out a version under traffic until its end; times are Unix time in milliseconds. */
+export async function rollOut(
+  canary: Canary,
+  o: RollOut,
+): Promise<{ end: End; testedAt: number; at: number; traffic: LoadResult }> {
   const stable = await canary.stableHash();
   await canary.startTraffic(o.paths, o.limitSeconds + 400);
   await canary.upgrade(o.version, o.flags);
-  const { end, at } = await canary.untilEnd(await canary.untilTested(stable), o.limitSeconds);
+  const tested = await canary.untilTested(stable);
+  const testedAt = Date.now();
+  const { end, at } = await canary.untilEnd(tested, o.limitSeconds);
   // The router takes up to two seconds to follow.
   if (end === "taken back") await delay(4_000);
-  return { end, at, traffic: await canary.stopTraffic() };
+  return { end, testedAt, at, traffic: await canary.stopTraffic() };
 }
 
 /** Rolls out a bad version and counts what the users got, from outside. */
 export async function measureHarm(canary: Canary, o: RollOut): Promise<Harm> {
-  const { end, at, traffic } = await rollOut(canary, o);
+  const { end, testedAt, at, traffic } = await rollOut(canary, o);
   const first = failuresOf(traffic.series, o.version)?.first;
   if (first === undefined) throw new Error(`${canary.namespace}: the bad version answered nothing badly`);
   const bad = countByVersion(traffic.series)[o.version]?.failed ?? 0;
   return {
     end,
     seconds: Math.max(0, at / 1000 - first),
+    secondsAtWeight: (at - testedAt) / 1000,
     requests: bad,
     others: traffic.totals.failed - bad,
     kept: keptRate(traffic),

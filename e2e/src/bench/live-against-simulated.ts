@@ -1,0 +1,174 @@
+import { buildImages } from "../images.ts";
+import { VerdictService } from "../verdict-service.ts";
+import { chart, World } from "../world.ts";
+import {
+  Canary,
+  defaults,
+  type End,
+  failsTestedPath,
+  measureHarm,
+  randomPaths,
+  rate,
+  releaseFlags,
+  type Setting,
+  sideBySide,
+} from "./canary.ts";
+import type { Bench, Figure, Row } from "./figure.ts";
+
+const lanes = 2;
+const limitSeconds = 630;
+const version = "v3";
+/** How many rollouts must lie within what is simulated for 19 of 20. */
+const goal = 18;
+const simulatedRollouts = 2_000;
+/** How long pods take to serve is not what is compared: in the simulation they take this long. */
+const podsReadySeconds = 1;
+
+const quarter = ["--set", "rollout.waitScale=0.25"];
+const thresholds: Setting[] = [
+  defaults,
+  {
+    name: "preset A, a quarter of its waits",
+    flags: ["-f", `${chart}/presets/a.yaml`, ...quarter],
+    historySeconds: 40,
+  },
+  {
+    name: "preset B canary, a quarter of its waits",
+    flags: ["-f", `${chart}/presets/b-canary.yaml`, ...quarter],
+    historySeconds: 40,
+  },
+];
+const settings: Setting[] = [
+  ...thresholds,
+  ...thresholds.slice(0, 2).map(({ name, flags, historySeconds }) => ({
+    name: `${name}, sequential`,
+    flags: [...flags, "--set", "analysis.engine=sequential"],
+    historySeconds,
+  })),
+];
+const errors = [0.05, 0.2, 0.5, 1];
+
+interface Job {
+  setting: Setting;
+  share: number;
+}
+
+/** Both ends belong to it. */
+interface Range {
+  low: number;
+  high: number;
+}
+
+/** In what 95 of 100 simulated rollouts lie that end in one way. */
+interface Prediction {
+  seconds: Range;
+  bad: Range;
+}
+
+/** Bad canaries on the cluster, beside what `ctl simulate` says of the same values, errors and traffic. */
+export const liveAgainstSimulated: Figure = {
+  name: "live-against-simulated",
+  seconds: 30 * 60,
+  onlyWith: "LONG",
+  async measure(bench) {
+    const world = await World.open({ addons: "rollout", show: false });
+    await buildImages(world, ["v1", version]);
+    return await compareWithSimulated(world, bench);
+  },
+};
+
+export async function compareWithSimulated(
+  world: World,
+  { note, failed }: Pick<Bench, "note" | "failed">,
+): Promise<Row[]> {
+  const jobs = settings.flatMap((setting) => errors.map((share): Job => ({ setting, share })));
+  const compare = async ({ setting, share }: Job, index: number) => {
+    const namespace = `bench-simulated-${index}`;
+    const predicted = await predict(world, setting, share);
+    const judgeNamespace = `${namespace}-verdict`;
+    const flags = [...setting.flags, ...VerdictService.valuesFor(judgeNamespace)];
+    await using canary = await Canary.install(world, namespace, { ...setting, flags });
+    await using _service = isSequential(setting) ? await installService(world, judgeNamespace, namespace) : undefined;
+    const harm = await measureHarm(canary, {
+      paths: randomPaths(share, `simulated/${index}`),
+      version,
+      flags: failsTestedPath,
+      limitSeconds,
+    });
+    const one = judge(predicted, { ...harm, seconds: harm.secondsAtWeight + podsReadySeconds });
+    note(`live-against-simulated: ${setting.name}, ${percent(share)} errors: ${one.words}`);
+    return { ...one, words: `${setting.name}, ${percent(share)}: ${one.words}` };
+  };
+  const measured = await sideBySide(lanes, jobs, compare, ({ setting, share }, error) =>
+    failed(`${setting.name}, ${percent(share)} errors`, error),
+  );
+  const rowOf = (what: string, isInside: (one: (typeof measured)[number]) => boolean): Row => {
+    const inside = measured.filter(isInside).length;
+    const ratio = inside / measured.length;
+    return {
+      what,
+      subject: { command: "rollouts on the cluster", unit: "rollouts", values: [inside] },
+      baseline: { command: "all of them", unit: "rollouts", values: [measured.length] },
+      ratio: { median: ratio, min: ratio, max: ratio, reads: "of the baseline" },
+      goal: { text: `at least ${goal} of ${jobs.length}`, isMet: measured.length === jobs.length && inside >= goal },
+    };
+  };
+  return [
+    {
+      ...rowOf("time to the end within the simulated 95 %", ({ isTimeInside }) => isTimeInside),
+      note: measured.map(({ words }) => words).join("; "),
+    },
+    rowOf("bad answers to users within the simulated 95 %", ({ isBadInside }) => isBadInside),
+  ];
+}
+
+/** What is said of these values before anything is rolled out, for each way to end. */
+async function predict(world: World, setting: Setting, share: number): Promise<Map<End, Prediction>> {
+  const ran = await world.ctl([
+    ...["simulate", "--chart", chart, ...releaseFlags(setting, "simulated.local")],
+    ...["--scenario", "buggy", "--errors", percent(share).replace(" ", ""), "--stable-errors", "0%"],
+    ...["--requests-per-second", String(rate), "--rollouts", String(simulatedRollouts)],
+    ...["--pods-ready", `${podsReadySeconds}s`, "--horizon", `${limitSeconds}s`, "-o", "json"],
+  ]);
+  if (ran.code !== 0) throw new Error(`ctl simulate ended with ${ran.code}: ${ran.stdout}${ran.stderr}`);
+  const { simulations } = JSON.parse(ran.stdout) as {
+    simulations: { seconds: Record<string, Range>; badOf: Record<string, { untilEnd: Range }> }[];
+  };
+  const [simulation] = simulations;
+  const ends: [string, End][] = [
+    ["aborted", "taken back"],
+    ["paused", "waits for a person"],
+    ["promoted", "promoted"],
+  ];
+  return new Map(
+    ends.flatMap(([name, end]): [End, Prediction][] => {
+      const [seconds, bad] = [simulation?.seconds[name], simulation?.badOf[name]?.untilEnd];
+      return seconds === undefined || bad === undefined ? [] : [[end, { seconds, bad }]];
+    }),
+  );
+}
+
+function judge(predicted: Map<End, Prediction>, live: { end: End; seconds: number; requests: number }) {
+  const of = predicted.get(live.end);
+  const isIn = (value: number, range: Range | undefined) =>
+    range !== undefined && value >= range.low && value <= range.high;
+  const isTimeInside = isIn(live.seconds, of?.seconds);
+  const isBadInside = isIn(live.requests, of?.bad);
+  const range = ({ low, high }: Range) => `${low.toFixed(0)} to ${high.toFixed(0)}`;
+  const simulated = of === undefined ? "never simulated" : `simulated ${range(of.seconds)} s, ${range(of.bad)} bad`;
+  const words = `${live.end} after ${live.seconds.toFixed(0)} s, ${live.requests} bad (${simulated})`;
+  return { isTimeInside, isBadInside, words };
+}
+
+function isSequential({ flags }: Setting): boolean {
+  return flags.includes("analysis.engine=sequential");
+}
+
+async function installService(world: World, namespace: string, serves: string): Promise<AsyncDisposable> {
+  const service = await VerdictService.install(world, namespace, serves);
+  return { [Symbol.asyncDispose]: async () => await service.remove() };
+}
+
+function percent(share: number): string {
+  return `${Number((share * 100).toPrecision(3))} %`;
+}
