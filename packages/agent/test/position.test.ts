@@ -57,7 +57,8 @@ test("an action becomes a place among the Rollout's own steps; no weight is ever
   const at = (index: number) => ({ currentStepIndex: index, pauseConditions: null, controllerPause: false });
   expect(move(10, UP)).toEqual(at(2));
   expect(move(50, UP)).toEqual(at(10));
-  expect(move(50, DOWN)).toEqual(at(6));
+  // Into the pause behind the step: at the step itself the weight before it, 30, would hold for a moment.
+  expect(move(50, DOWN)).toEqual(at(7));
   // What follows the last pause is 100 % and the last gate.
   expect(move(90, UP)).toEqual(at(18));
   expect(move(50, HOLD)).toBeUndefined();

@@ -1,5 +1,5 @@
 import type { CanaryStep, Rollout } from "@safe-deploy/kube";
-import { ABORT, type Action, fullWeight, HOLD, leastWeight, weightAfter, weightStep } from "../actions.ts";
+import { ABORT, type Action, DOWN, fullWeight, HOLD, leastWeight, weightAfter, weightStep } from "../actions.ts";
 
 /** Where a Rollout stands, as far as it concerns who steers it. */
 export type Position =
@@ -73,8 +73,11 @@ export function patchFor(
   const steps = rollout.spec.strategy.canary?.steps ?? [];
   const to = weightAfter(position.weight, action);
   // What follows the last pause is the chart's: its last gate, and then all requests.
-  const index = to === fullWeight ? position.index + 1 : indexOf(steps, to);
-  if (index < 0) throw new RangeError(`no step sets weight ${to} and then waits`);
+  const set = to === fullWeight ? position.index + 1 : indexOf(steps, to);
+  if (set < 0) throw new RangeError(`no step sets weight ${to} and then waits`);
+  // Until the controller has taken a step, the weight of the one before it holds: going up that is the present one, going
+  // down it would be lower than asked for. So it goes down right into the pause that follows the step.
+  const index = action === DOWN ? set + 1 : set;
   return { currentStepIndex: index, pauseConditions: null, controllerPause: false };
 }
 
