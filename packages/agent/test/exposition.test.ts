@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { readConfig } from "../src/cluster/config.ts";
-import { bucketGrowth, percentile95Ms, readExposition, sumBuckets } from "../src/cluster/exposition.ts";
+import { bucketGrowth, percentile95Ms, readCounters, sumBuckets } from "../src/cluster/exposition.ts";
 
 const { metrics: names } = readConfig({ ROLLOUT: "myapp" });
 
@@ -21,7 +21,7 @@ other_total 5 1700000000000
 `;
 
 test("requests, errors, buckets and resources are read out of what a pod tells", () => {
-  expect(readExposition(text, names)).toEqual({
+  expect(readCounters(text, names)).toEqual({
     requests: 100,
     bad: 7,
     buckets: [
@@ -35,7 +35,7 @@ test("requests, errors, buckets and resources are read out of what a pod tells",
 });
 
 test("a pod that tells nothing of requests has none, and no histogram", () => {
-  const reading = readExposition("up 1\n", names);
+  const reading = readCounters("up 1\n", names);
   expect(reading).toMatchObject({ requests: 0, bad: 0, buckets: [], cpuSeconds: undefined });
   expect(percentile95Ms(reading.buckets)).toBeUndefined();
 });
@@ -48,7 +48,7 @@ test("other names of a service are followed", () => {
     ERROR_STATUS: "SERVER_ERROR",
   });
   const spring = `http_server_requests_seconds_count{outcome="SUCCESS"} 5\nhttp_server_requests_seconds_count{outcome="SERVER_ERROR"} 2\n`;
-  expect(readExposition(spring, metrics)).toMatchObject({ requests: 7, bad: 2 });
+  expect(readCounters(spring, metrics)).toMatchObject({ requests: 7, bad: 2 });
 });
 
 test("the 95th percentile is read off straight within its bucket, and never beyond the last finite bound", () => {
@@ -61,7 +61,7 @@ test("the 95th percentile is read off straight within its bucket, and never beyo
 
 test("what grew between two readings counts, all of it after a reset, nothing of a pod just met", () => {
   const reading = (...counts: number[]) => ({
-    ...readExposition("", names),
+    ...readCounters("", names),
     buckets: counts.map((count, i) => ({ le: i === counts.length - 1 ? Infinity : i + 1, count })),
   });
   const counts = (buckets: { count: number }[]) => buckets.map(({ count }) => count);

@@ -1,5 +1,4 @@
-import parsePrometheusTextFormat from "parse-prometheus-text-format";
-import type { Policy, Sample } from "@safe-deploy/verdict";
+import { type Policy, readExposition, type Sample, type Series } from "@safe-deploy/verdict";
 import type { EventMatch, ReleaseSettings } from "./release-settings.ts";
 
 /** Seconds since the epoch at which the process started; every official client exports it. */
@@ -10,13 +9,6 @@ export type Readout = Pick<Sample, "requests" | "errors" | "buckets" | "events" 
   /** False where the process exports no counter of that name, not even an empty one. */
   isExported: boolean;
 };
-
-/** One series: its labels and its value. */
-export interface Series {
-  name: string;
-  labels: Record<string, string>;
-  value: number;
-}
 
 /** Adds up what a service's settings ask for. Made once for each release: it compiles the patterns. */
 export class CounterReader {
@@ -41,12 +33,7 @@ export class CounterReader {
 
   /** Reads the text that a process exports (Prometheus' text format 0.0.4, or OpenMetrics). */
   readText(text: string): Readout {
-    // Most of what a process exports is about something else, and parsing costs more than leaving out.
-    const lines = text.split("\n").filter((line) => this.wanted.some((name) => isOf(line, name)));
-    const series = parsePrometheusTextFormat(`${lines.join("\n")}\n`).flatMap(({ name, metrics }) =>
-      metrics.map(({ value, labels = {} }): Series => ({ name, labels, value: Number(value) })),
-    );
-    const readout = this.read(series);
+    const readout = this.read(readExposition(text, this.wanted));
     return readout.isExported ? readout : { ...readout, isExported: isDeclared(text, this.#names.requests) };
   }
 
@@ -90,12 +77,6 @@ export class CounterReader {
 /** A regular expression that the whole text must match, as Prometheus' own do. */
 function whole(pattern: string): RegExp {
   return new RegExp(`^(?:${pattern})$`);
-}
-
-function isOf(line: string, name: string): boolean {
-  if (!line.startsWith(name)) return false;
-  const next = line[name.length];
-  return next === "{" || next === " " || next === "\t";
 }
 
 /** A counter with labels has no series before its first request, but most clients declare it. */

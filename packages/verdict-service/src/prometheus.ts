@@ -1,4 +1,5 @@
-import { type CounterReader, type Readout, type Series } from "./exposition.ts";
+import type { Series } from "@safe-deploy/verdict";
+import { type CounterReader, type Readout } from "./exposition.ts";
 import type { PrometheusSource } from "./release-settings.ts";
 
 const timeoutMs = 5_000;

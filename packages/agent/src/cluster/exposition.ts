@@ -1,3 +1,4 @@
+import { readExposition, type Series } from "@safe-deploy/verdict";
 import type { AgentConfig } from "./config.ts";
 
 /** What one pod has counted since it started. */
@@ -12,59 +13,26 @@ export interface PodReading {
   startedAt: number | undefined;
 }
 
-/**
- * Sums up what a pod tells in Prometheus' text format.
- *
- * Source: https://prometheus.io/docs/instrumenting/exposition_formats/ (version 0.0.4).
- */
-export function readExposition(text: string, names: AgentConfig["metrics"]): PodReading {
-  const reading: PodReading = {
-    requests: 0,
-    bad: 0,
-    buckets: [],
-    cpuSeconds: undefined,
-    memoryBytes: undefined,
-    startedAt: undefined,
-  };
+/** Sums up what a pod tells in Prometheus' text format. */
+export function readCounters(text: string, names: AgentConfig["metrics"]): PodReading {
+  const resources = ["process_cpu_seconds_total", "process_resident_memory_bytes", "process_start_time_seconds"];
+  const series = readExposition(text, [names.requests, names.durationBucket, ...resources]);
+  const of = (wanted: string) => series.filter(({ name }) => name === wanted);
+  const sum = (all: readonly Series[]) => all.reduce((total, { value }) => total + value, 0);
+  const [cpuSeconds, memoryBytes, startSeconds] = resources.map((name) => of(name)[0]?.value);
   const buckets = new Map<number, number>();
-  for (const line of text.split("\n")) {
-    const sample = /^([a-zA-Z_:][\w:]*)(?:\{(.*)\})?\s+(\S+)(?:\s+-?\d+)?\s*$/.exec(line);
-    if (sample === null) continue;
-    const [, name, labels = "", valueText] = sample;
-    const value = Number(valueText);
-    switch (name) {
-      case names.requests:
-        reading.requests += value;
-        if (names.errorStatus.test(labelOf(labels, names.statusLabel) ?? "")) reading.bad += value;
-        break;
-      case names.durationBucket: {
-        const bound = labelOf(labels, "le");
-        if (bound === undefined) break;
-        const le = bound === "+Inf" ? Infinity : Number(bound);
-        buckets.set(le, (buckets.get(le) ?? 0) + value);
-        break;
-      }
-      case "process_cpu_seconds_total":
-        reading.cpuSeconds = value;
-        break;
-      case "process_resident_memory_bytes":
-        reading.memoryBytes = value;
-        break;
-      case "process_start_time_seconds":
-        reading.startedAt = 1000 * value;
-        break;
-      default:
-    }
+  for (const { labels, value } of of(names.durationBucket)) {
+    const le = labels["le"] === "+Inf" ? Infinity : Number(labels["le"]);
+    buckets.set(le, (buckets.get(le) ?? 0) + value);
   }
-  reading.buckets = [...buckets].map(([le, count]) => ({ le, count })).toSorted((a, b) => a.le - b.le);
-  return reading;
-}
-
-function labelOf(labels: string, name: string): string | undefined {
-  for (const [, key, value] of labels.matchAll(/([a-zA-Z_]\w*)="((?:[^"\\]|\\.)*)"/g)) {
-    if (key === name) return value!.replaceAll(/\\(.)/g, (_, escaped: string) => (escaped === "n" ? "\n" : escaped));
-  }
-  return undefined;
+  return {
+    requests: sum(of(names.requests)),
+    bad: sum(of(names.requests).filter(({ labels }) => names.errorStatus.test(labels[names.statusLabel] ?? ""))),
+    buckets: [...buckets].map(([le, count]) => ({ le, count })).toSorted((a, b) => a.le - b.le),
+    cpuSeconds,
+    memoryBytes,
+    startedAt: startSeconds === undefined ? undefined : 1000 * startSeconds,
+  };
 }
 
 /**

@@ -5,7 +5,7 @@ import { actionNames, HOLD } from "../actions.ts";
 import type { AgentPolicy } from "../policies/agent-policy.ts";
 import { type AttemptMemory, beginAttempt, decide, type Decision, look, looksPerStep } from "./attempt.ts";
 import type { AgentConfig } from "./config.ts";
-import { type PodReading, readExposition } from "./exposition.ts";
+import { type PodReading, readCounters } from "./exposition.ts";
 import { hashLabel, incidentsOf, isServing, metricsOf, type ReadPod, samplesOf, versionOf } from "./pods.ts";
 import { patchFor, type Position, positionOf, unsteerable } from "./position.ts";
 import { readStatus, tellEvent, writeStatus } from "./status.ts";
@@ -288,7 +288,7 @@ async function readPod({ pod, version }: { pod: Pod; version: Version }, config:
     const text = await response.text();
     const at = Date.now();
     if (!response.ok) return { pod, version, at, reading: undefined, problem: `${url} answers ${response.status}` };
-    return { pod, version, at, reading: readExposition(text, config.metrics) };
+    return { pod, version, at, reading: readCounters(text, config.metrics) };
   } catch (error) {
     const { message, cause } = error as Error & { cause?: Error };
     return { pod, version, at: Date.now(), reading: undefined, problem: `${url}: ${cause?.message ?? message}` };
