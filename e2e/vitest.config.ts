@@ -1,7 +1,10 @@
 import { defineConfig } from "vitest/config";
 import { defineProject, reported } from "../vitest.shared.ts";
+import { isFull } from "./src/full-run.ts";
 
 const alone = ["test/alone/**/*.test.ts"];
+/** Whole files that only the full run has. */
+const fullOnly = isFull ? [] : ["test/agent.test.ts"];
 /** A test may take as long as a deploy and its way back. */
 const patience = { testTimeout: 300_000, hookTimeout: 300_000 };
 
@@ -16,7 +19,7 @@ export default defineConfig({
     projects: [
       defineProject("e2e", {
         ...patience,
-        exclude: alone,
+        exclude: [...alone, ...fullOnly],
         maxWorkers: 2,
         sequence: { groupOrder: 0 },
       }),

@@ -1,5 +1,5 @@
 import { isFull } from "./full-run.ts";
-import { buildImages } from "./images.ts";
+import { buildImages, buildVerdictImage } from "./images.ts";
 import { must } from "./run.ts";
 import { results } from "./results.ts";
 import { seed } from "./seed.ts";
@@ -10,6 +10,7 @@ export default async function setup(): Promise<() => Promise<void>> {
   results.begin();
   const world = await World.open({ addons: "all", helm3: true });
   await buildImages(world, ["v1", "v2", "v3"], { show: true });
+  await buildVerdictImage(world, { show: true });
   return async () => {
     if (!isFull) return;
     const commit = (await must("git", ["rev-parse", "--short", "HEAD"], { cwd: root })).stdout.trim();

@@ -26,7 +26,9 @@ export class WeightRecord {
   readonly #watching: Promise<void>;
 
   constructor(world: World, namespace: string) {
-    this.#watching = this.#watch(world, namespace);
+    this.#watching = this.#watch(world, namespace).catch((error: unknown) => {
+      if (!this.#stop.signal.aborted) throw error;
+    });
   }
 
   async stop(): Promise<WeightChange[]> {

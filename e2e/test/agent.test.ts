@@ -4,7 +4,6 @@ import { countByVersion } from "@safe-deploy/load";
 import { type Event, resources, waitUntil } from "@safe-deploy/kube";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { release } from "../src/app-release.ts";
-import { inFullRun } from "../src/full-run.ts";
 import { must } from "../src/run.ts";
 import { recordRow } from "../src/results.ts";
 import { rolloutArguments, routing, values } from "../src/rollout-release.ts";
@@ -41,7 +40,7 @@ async function end(): Promise<"promoted" | "aborted"> {
   );
 }
 
-describe.each(inFullRun)("an agent that steers a canary behind a real router (%s)", () => {
+describe("an agent that steers a canary behind a real router", () => {
   beforeAll(async () => {
     world = await World.attach();
     await must(process.execPath, ["build.ts"], { cwd: `${root}/packages/agent` });

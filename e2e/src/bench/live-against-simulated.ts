@@ -1,4 +1,4 @@
-import { buildImages } from "../images.ts";
+import { buildImages, buildVerdictImage } from "../images.ts";
 import { VerdictService } from "../verdict-service.ts";
 import { chart, World } from "../world.ts";
 import {
@@ -73,6 +73,7 @@ export const liveAgainstSimulated: Figure = {
   async measure(bench) {
     const world = await World.open({ addons: "rollout", show: false });
     await buildImages(world, ["v1", version]);
+    await buildVerdictImage(world);
     return await compareWithSimulated(world, bench);
   },
 };
