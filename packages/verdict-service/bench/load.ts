@@ -10,13 +10,13 @@ import { once } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import type { Pod, Rollout } from "@safe-deploy/kube";
-import { defaultPolicy } from "@safe-deploy/verdict";
 import { ClusterState } from "../src/cluster-state.ts";
 import { RolloutJudge } from "../src/judge-rollouts.ts";
 import { OwnMetrics } from "../src/own-metrics.ts";
 import type { AttemptRecord, RecordStore } from "../src/record.ts";
 import { settingsAnnotation } from "../src/release-settings.ts";
 import { hashLabel } from "../src/update.ts";
+import { settings } from "../test/fixtures.ts";
 
 /** Of each version of each rollout. */
 const podsPerVersion = 2;
@@ -114,7 +114,7 @@ function addRollout(cluster: ClusterState, index: number, port: number): void {
   const rollout: Rollout = {
     apiVersion: "argoproj.io/v1alpha1",
     kind: "Rollout",
-    metadata: { name: "myapp", namespace, uid: `u-${index}`, annotations: { [settingsAnnotation]: settings(port) } },
+    metadata: { name: "myapp", namespace, uid: `u-${index}`, annotations: { [settingsAnnotation]: settingsOf(port) } },
     spec: { template: { spec: { containers: [] } }, strategy: { canary: { trafficRouting: {} } } },
     status: {
       currentPodHash: "new",
@@ -135,21 +135,10 @@ function podAt(namespace: string, name: string, hash: string, podIP: string): Po
   };
 }
 
-function settings(port: number): string {
-  return JSON.stringify({
-    schemaVersion: 1,
-    policy: defaultPolicy,
-    plan: { pollSeconds: 1, scrapeSeconds: 1, horizonSeconds: 7200, gateSeconds: 300 },
-    metrics: { port, path: "/metrics" },
-    names: {
-      requests: "http_requests_total",
-      statusLabel: "status",
-      errorStatus: "5..",
-      routeLabel: "route",
-      durationBucket: "http_request_duration_seconds_bucket",
-    },
-    events: {},
-  });
+/** What the chart writes, with its own times. */
+function settingsOf(port: number): string {
+  const plan = { pollSeconds: 1, scrapeSeconds: 1, horizonSeconds: 7200, gateSeconds: 300 };
+  return JSON.stringify(settings({ port, plan }));
 }
 
 async function main(): Promise<void> {
