@@ -1,5 +1,5 @@
 import path from "node:path";
-import { resources } from "@safe-deploy/kube";
+import { type KubeObject, type Resource, resources } from "@safe-deploy/kube";
 import { deployArguments, release } from "./app-release.ts";
 import { root, type World } from "./world.ts";
 
@@ -16,6 +16,15 @@ export function rolloutArguments(namespace: string, version: string, more: strin
     ...["--set", `ingress.hosts[0].host=${namespace}.local`],
     ...more,
   ]);
+}
+
+/** What the Rollouts controller writes the weights into. */
+export type TraefikService = KubeObject & { spec?: { weighted?: { services?: { name: string; weight?: number }[] } } };
+export const traefikService: Resource<TraefikService> = { apiVersion: "traefik.io/v1alpha1", kind: "TraefikService" };
+
+/** Percent of the requests that the router gives to the canary. */
+export function canaryWeightOf(route: TraefikService | undefined): number {
+  return route?.spec?.weighted?.services?.find(({ name }) => name === `${release}-canary`)?.weight ?? 0;
 }
 
 /** What serves and where the traffic goes, read from the cluster itself and not from ctl's word. */
@@ -41,11 +50,7 @@ export async function routing(world: World, namespace: string): Promise<Routing>
   const container = rollout?.spec.template.spec.containers.find(({ name }) => name === "app");
   const names = ["stable", "active"].map((role) => `${release}-${role}`);
   const services = await Promise.all(names.map((name) => kube.get(resources.Service, name, { namespace })));
-  const weighted = await kube.get({ apiVersion: "traefik.io/v1alpha1", kind: "TraefikService" }, release, {
-    namespace,
-  });
-  const backends = (weighted?.["spec"] as { weighted?: { services?: { name: string; weight?: number }[] } } | undefined)
-    ?.weighted?.services;
+  const route = await kube.get(traefikService, release, { namespace });
   const slices = await kube.list(resources.EndpointSlice, {
     namespace,
     labelSelector: `kubernetes.io/service-name=${release}`,
@@ -60,7 +65,7 @@ export async function routing(world: World, namespace: string): Promise<Routing>
     configMap: container?.envFrom?.find((source) => source.configMapRef !== undefined)?.configMapRef?.name ?? "",
     isStable: rollout?.status?.stableRS !== "" && rollout?.status?.stableRS === rollout?.status?.currentPodHash,
     stable: rollout?.status?.stableRS ?? "",
-    canaryWeight: backends?.find(({ name }) => name === `${release}-canary`)?.weight ?? 0,
+    canaryWeight: canaryWeightOf(route),
     services: Object.fromEntries(
       services.flatMap((service) =>
         service === undefined ? [] : [[service.metadata.name, service.spec.selector?.[hashLabel]]],

@@ -20,7 +20,7 @@ export interface SeenAttempt {
 }
 
 /** The verdict service, installed with its chart for one namespace. */
-export class VerdictService {
+export class VerdictService implements AsyncDisposable {
   readonly #world: World;
   readonly #namespace: string;
   readonly #serves: string;
@@ -112,6 +112,10 @@ export class VerdictService {
 
   async remove(): Promise<void> {
     await this.#world.removeNamespace(this.#namespace);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.remove();
   }
 
   async #get(target: string): Promise<unknown> {

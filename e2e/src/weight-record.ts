@@ -1,5 +1,5 @@
-import type { KubeObject } from "@safe-deploy/kube";
 import { release } from "./app-release.ts";
+import { canaryWeightOf, type TraefikService, traefikService } from "./rollout-release.ts";
 import type { World } from "./world.ts";
 
 /** One change of the router's weights, and whose it was. */
@@ -12,12 +12,9 @@ export interface WeightChange {
   writers: string[];
 }
 
-interface Weighted extends KubeObject {
-  metadata: KubeObject["metadata"] & {
-    managedFields?: { manager?: string; fieldsV1?: { "f:spec"?: { "f:weighted"?: unknown } } }[];
-  };
-  spec?: { weighted?: { services?: { name: string; weight?: number }[] } };
-}
+type Managed = TraefikService & {
+  metadata: { managedFields?: { manager?: string; fieldsV1?: { "f:spec"?: { "f:weighted"?: unknown } } }[] };
+};
 
 /** Writes down every change of the weights of the release's TraefikService until it is stopped. */
 export class WeightRecord {
@@ -38,17 +35,17 @@ export class WeightRecord {
   }
 
   async #watch({ kube }: World, namespace: string): Promise<void> {
-    const resource = { apiVersion: "traefik.io/v1alpha1", kind: "TraefikService" };
     const { signal } = this.#stop;
-    for await (const event of kube.watch<Weighted>(resource, { namespace, signal })) {
+    for await (const event of kube.watch<Managed>(traefikService, { namespace, signal })) {
       const seen = event.type === "sync" ? event.items : event.type === "deleted" ? [] : [event.object];
       for (const object of seen) this.#take(object);
     }
   }
 
-  #take({ metadata, spec }: Weighted): void {
+  #take(route: Managed): void {
+    const { metadata } = route;
     if (metadata.name !== release) return;
-    const weight = spec?.weighted?.services?.find(({ name }) => name === `${release}-canary`)?.weight ?? 0;
+    const weight = canaryWeightOf(route);
     if (this.changes.at(-1)?.weight === weight) return;
     const writers = (metadata.managedFields ?? [])
       .filter(({ fieldsV1 }) => fieldsV1?.["f:spec"]?.["f:weighted"] !== undefined)

@@ -2,11 +2,11 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { type AnalysisRun, type KubeObject, resources } from "@safe-deploy/kube";
+import { type AnalysisRun, resources } from "@safe-deploy/kube";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { image, release } from "../src/app-release.ts";
 import { ctlTag } from "../src/images.ts";
-import { hashLabel, routing } from "../src/rollout-release.ts";
+import { canaryWeightOf, hashLabel, routing, traefikService } from "../src/rollout-release.ts";
 import { type Ran, run, words } from "../src/run.ts";
 import { valuesDuring } from "../src/values-during.ts";
 import { root, World } from "../src/world.ts";
@@ -61,12 +61,7 @@ const load = async () =>
 
 /** The weights that the router had for the canary while something went on, each as often as it changed. */
 async function canaryWeightsDuring(act: () => Promise<void>): Promise<number[]> {
-  const resource = { apiVersion: "traefik.io/v1alpha1", kind: "TraefikService" };
-  const read = (route: KubeObject) => {
-    const { weighted } = route["spec"] as { weighted?: { services?: { name: string; weight?: number }[] } };
-    return weighted?.services?.find(({ name }) => name === `${release}-canary`)?.weight ?? 0;
-  };
-  return await valuesDuring(world, { resource, namespace, read }, act);
+  return await valuesDuring(world, { resource: traefikService, namespace, read: canaryWeightOf }, act);
 }
 
 /** The gates on the present template, oldest first. */

@@ -3,14 +3,13 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type KubeObject, type Pod, resources, type Rollout } from "@safe-deploy/kube";
 import { inFullRun, isFull } from "../src/full-run.ts";
 import { helmArguments, release } from "../src/app-release.ts";
-import { hashLabel, rolloutArguments, routing, values } from "../src/rollout-release.ts";
+import { hashLabel, rolloutArguments, routing, traefikService, values } from "../src/rollout-release.ts";
 import { type Ran, words } from "../src/run.ts";
 import { World } from "../src/world.ts";
 
 // What the chart promises under plain Helm, without ctl: whom the fields belong to, which pods are behind which Service
 // at every moment, that no gate is skipped, and how a mode may change.
 
-const traefikService = { apiVersion: "traefik.io/v1alpha1", kind: "TraefikService" };
 const deadlineMs = 120_000;
 let world: World;
 

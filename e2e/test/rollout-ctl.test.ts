@@ -3,13 +3,12 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { inFullRun, isFull } from "../src/full-run.ts";
 import { faultValues, image, release } from "../src/app-release.ts";
 import { parseReport } from "../src/report.ts";
-import { rolloutArguments, routerUrl, type Routing, routing, values } from "../src/rollout-release.ts";
+import { rolloutArguments, routerUrl, type Routing, routing, traefikService, values } from "../src/rollout-release.ts";
 import { type Ran, words } from "../src/run.ts";
 import { killedAfter } from "../src/killed-after.ts";
 import { seededNumbers } from "../src/seed.ts";
 import { chart, World } from "../src/world.ts";
 
-const traefikService = { apiVersion: "traefik.io/v1alpha1", kind: "TraefikService" };
 const canaries = "e2e-rollout-canary";
 const colours = "e2e-rollout-blue-green";
 const kills = "e2e-rollout-kills";

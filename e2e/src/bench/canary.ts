@@ -3,10 +3,11 @@ import { cp, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { type KubeObject, type Resource, resources, type Rollout, waitUntil, WaitTimeout } from "@safe-deploy/kube";
+import { resources, type Rollout, waitUntil, WaitTimeout } from "@safe-deploy/kube";
 import { countByVersion, failuresOf, type Load, type LoadResult } from "@safe-deploy/load";
 import { ctlTag } from "../images.ts";
 import { release, valuesFiles } from "../app-release.ts";
+import { canaryWeightOf, traefikService } from "../rollout-release.ts";
 import { chart, type World } from "../world.ts";
 
 /** Requests per second at the router. */
@@ -38,9 +39,6 @@ export const defaults: Setting = {
 
 /** What became of the version under test. */
 export type End = "taken back" | "waits for a person" | "promoted" | "goes on";
-
-type TraefikService = KubeObject & { spec?: { weighted?: { services?: { name: string; weight?: number }[] } } };
-const traefikService: Resource<TraefikService> = { apiVersion: "traefik.io/v1alpha1", kind: "TraefikService" };
 
 /**
  * Paths for the load: each one independently the tested path with the probability `share`, so that the errors of a
@@ -177,11 +175,7 @@ export class Canary implements AsyncDisposable {
         routes: { resource: traefikService, namespace },
       },
       { what: `${what} in ${namespace}`, timeoutMs, describe: ({ rollouts }) => JSON.stringify(rollouts[0]?.status) },
-      ({ rollouts, routes }) => {
-        const backends = routes[0]?.spec?.weighted?.services ?? [];
-        const weight = backends.find(({ name }) => name === `${release}-canary`)?.weight ?? 0;
-        return decide({ rollout: rollouts[0], weight });
-      },
+      ({ rollouts, routes }) => decide({ rollout: rollouts[0], weight: canaryWeightOf(routes[0]) }),
     );
   }
 }
@@ -277,4 +271,9 @@ export async function sideBySide<T, R>(
   };
   await Promise.all(Array.from({ length: lanes }, lane));
   return results;
+}
+
+/** A share of 0 to 1 in words. */
+export function percent(share: number): string {
+  return `${Number((share * 100).toPrecision(3))} %`;
 }

@@ -7,6 +7,7 @@ import {
   failsTestedPath,
   type Harm,
   measureHarm,
+  percent,
   randomPaths,
   rate,
   type Setting,
@@ -128,8 +129,4 @@ function words({ end, seconds, requests, others, kept }: Harm): string {
     ...(others === 0 ? [] : [`${others} other requests failed`]),
     ...(kept > 0.999 ? [] : [`only ${percent(kept)} of ${rate} requests/s were sent`]),
   ].join(", ");
-}
-
-function percent(share: number): string {
-  return `${Number((share * 100).toPrecision(3))} %`;
 }

@@ -1,4 +1,5 @@
 import { buildImages, buildVerdictImage } from "../images.ts";
+import { words } from "../run.ts";
 import { VerdictService } from "../verdict-service.ts";
 import { chart, World } from "../world.ts";
 import {
@@ -7,6 +8,7 @@ import {
   type End,
   failsTestedPath,
   measureHarm,
+  percent,
   randomPaths,
   rate,
   releaseFlags,
@@ -89,7 +91,9 @@ export async function compareWithSimulated(
     const judgeNamespace = `${namespace}-verdict`;
     const flags = [...setting.flags, ...VerdictService.valuesFor(judgeNamespace)];
     await using canary = await Canary.install(world, namespace, { ...setting, flags });
-    await using _service = isSequential(setting) ? await installService(world, judgeNamespace, namespace) : undefined;
+    await using _service = isSequential(setting)
+      ? await VerdictService.install(world, judgeNamespace, namespace)
+      : undefined;
     const harm = await measureHarm(canary, {
       paths: randomPaths(share, `simulated/${index}`),
       version,
@@ -97,8 +101,8 @@ export async function compareWithSimulated(
       limitSeconds,
     });
     const one = judge(predicted, { ...harm, seconds: harm.secondsAtWeight + podsReadySeconds });
-    note(`live-against-simulated: ${setting.name}, ${percent(share)} errors: ${one.words}`);
-    return { ...one, words: `${setting.name}, ${percent(share)}: ${one.words}` };
+    note(`live-against-simulated: ${setting.name}, ${percent(share)} errors: ${one.told}`);
+    return { ...one, told: `${setting.name}, ${percent(share)}: ${one.told}` };
   };
   const measured = await sideBySide(lanes, jobs, compare, ({ setting, share }, error) =>
     failed(`${setting.name}, ${percent(share)} errors`, error),
@@ -117,7 +121,7 @@ export async function compareWithSimulated(
   return [
     {
       ...rowOf("time to the end within the simulated 95 %", ({ isTimeInside }) => isTimeInside),
-      note: measured.map(({ words }) => words).join("; "),
+      note: measured.map(({ told }) => told).join("; "),
     },
     rowOf("bad answers to users within the simulated 95 %", ({ isBadInside }) => isBadInside),
   ];
@@ -131,7 +135,7 @@ async function predict(world: World, setting: Setting, share: number): Promise<M
     ...["--requests-per-second", String(rate), "--rollouts", String(simulatedRollouts)],
     ...["--pods-ready", `${podsReadySeconds}s`, "--horizon", `${limitSeconds}s`, "-o", "json"],
   ]);
-  if (ran.code !== 0) throw new Error(`ctl simulate ended with ${ran.code}: ${ran.stdout}${ran.stderr}`);
+  if (ran.code !== 0) throw new Error(`ctl simulate ended with ${ran.code}: ${words(ran)}`);
   const { simulations } = JSON.parse(ran.stdout) as {
     simulations: { seconds: Record<string, Range>; badOf: Record<string, { untilEnd: Range }> }[];
   };
@@ -157,19 +161,10 @@ function judge(predicted: Map<End, Prediction>, live: { end: End; seconds: numbe
   const isBadInside = isIn(live.requests, of?.bad);
   const range = ({ low, high }: Range) => `${low.toFixed(0)} to ${high.toFixed(0)}`;
   const simulated = of === undefined ? "never simulated" : `simulated ${range(of.seconds)} s, ${range(of.bad)} bad`;
-  const words = `${live.end} after ${live.seconds.toFixed(0)} s, ${live.requests} bad (${simulated})`;
-  return { isTimeInside, isBadInside, words };
+  const told = `${live.end} after ${live.seconds.toFixed(0)} s, ${live.requests} bad (${simulated})`;
+  return { isTimeInside, isBadInside, told };
 }
 
 function isSequential({ flags }: Setting): boolean {
   return flags.includes("analysis.engine=sequential");
-}
-
-async function installService(world: World, namespace: string, serves: string): Promise<AsyncDisposable> {
-  const service = await VerdictService.install(world, namespace, serves);
-  return { [Symbol.asyncDispose]: async () => await service.remove() };
-}
-
-function percent(share: number): string {
-  return `${Number((share * 100).toPrecision(3))} %`;
 }
