@@ -327,8 +327,11 @@ export function sideLines({ letter, name, plan, alwaysGood }: Side): string[] {
 function footLines(sides: readonly Side[], table: readonly SideSimulation[]): string[] {
   const of = (side: string) => (side === "" ? "" : ` of ${side}`);
   return [
-    ...sides.flatMap(({ letter }) => {
+    ...sides.flatMap(({ letter, plan }) => {
       const own = table.filter(({ side }) => side === letter);
+      const overBudget = own.flatMap(({ simulation: { scenario, overBudget } }) =>
+        overBudget === undefined ? [] : [`${scenario} ${shareWords(overBudget)}`],
+      );
       const falseAborts = own.flatMap(({ simulation: { scenario, falseAborts } }) =>
         falseAborts === undefined ? [] : [`${scenario} ${shareWords(falseAborts)}`],
       );
@@ -342,6 +345,9 @@ function footLines(sides: readonly Side[], table: readonly SideSimulation[]): st
       );
       return [
         ...(falseAborts.length === 0 ? [] : wrapItems(falseAborts, `False aborts${of(letter)}: `)),
+        ...(overBudget.length === 0
+          ? []
+          : wrapItems(overBudget, `Over the budget of ${plan.sequential.policy.budget}${of(letter)}: `)),
         ...(goingOn.length === 0 ? [] : wrapItems(goingOn, `Goes on failing${of(letter)}: `)),
       ];
     }),

@@ -115,6 +115,17 @@ describe("a simulation", () => {
     expect(await engineOf()).toBe("thresholds");
   });
 
+  test("says how often the budget that the values state is exceeded", async () => {
+    const own = values();
+    await helmWith({ ...own, analysis: { ...own.analysis, sequential: { policy: { budget: 10 } } } });
+    const { text, json } = await simulate({ scenario: ["healthy", "buggy"], errors: ["100%"] });
+    expect(text).toMatch(/^Over the budget of 10: healthy .*, buggy 100 % 100 % \(91\.2–100\)$/m);
+    const { simulations } = json as { simulations: { overBudget?: { count: number } }[] };
+    expect(simulations[1]?.overBudget?.count).toBe(40);
+    await helmWith(own);
+    expect((await simulate({ scenario: ["buggy"], errors: ["100%"] })).text).not.toContain("budget");
+  });
+
   test("is the same for the same seed, and another for another", async () => {
     const badOf = async (seed: string) =>
       (await simulate({ seed, scenario: ["flaky"] })).json as { simulations: { bad: unknown }[] };

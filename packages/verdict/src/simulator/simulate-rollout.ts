@@ -25,6 +25,8 @@ export interface Outcome {
   excess: number;
   /** The new version's bad requests until the horizon, also those of after a promotion, or while it stands still. */
   badByHorizon: number;
+  /** How many more those are than stable's share would have made them. */
+  excessByHorizon: number;
   why: string;
 }
 
@@ -226,7 +228,8 @@ class Rollout {
     const { bad } = this.#counters.canary;
     const outcome = { end, seconds: this.#now, weight, bad, excess: bad - this.#expectedBad, why };
     if (this.#share > 0 || this.#shift !== undefined) this.#advance(this.#horizon);
-    return { ...outcome, badByHorizon: this.#counters.canary.bad };
+    const badByHorizon = this.#counters.canary.bad;
+    return { ...outcome, badByHorizon, excessByHorizon: badByHorizon - this.#expectedBad };
   }
 
   /** Pods take half as long, or half as long again, as they do on average. */

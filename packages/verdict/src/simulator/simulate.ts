@@ -32,6 +32,8 @@ export interface Simulation {
   ends: Record<Outcome["end"], Share>;
   /** The rollouts that aborted a version as good as stable; undefined where the version is worse. */
   falseAborts?: Share;
+  /** The rollouts that by the horizon had more bad requests beyond stable's share than the values' budget; undefined without one. */
+  overBudget?: Share;
   /** How long it took to the end, of each end that was seen, in seconds. */
   seconds: Partial<Record<Outcome["end"], Spread>>;
   /** The new version's bad requests until the end, how many of them are more than stable's share, and until the horizon. */
@@ -105,6 +107,7 @@ export function summarize(
         return own.length === 0 ? [] : [[end, sumUp(own)]];
       }),
     );
+  const { budget } = plan.sequential.policy;
   return {
     scenario: scenario.name,
     engine: plan.engine,
@@ -117,6 +120,11 @@ export function summarize(
     ...(scenario.good
       ? { falseAborts: shareOf(outcomes.filter(({ end }) => end === "aborted").length, rollouts) }
       : {}),
+    ...(budget === undefined
+      ? {}
+      : {
+          overBudget: shareOf(outcomes.filter(({ excessByHorizon }) => excessByHorizon > budget).length, rollouts),
+        }),
     seconds: ofEach((own) => spreadOf(own.map(({ seconds }) => seconds))),
     badOf: ofEach((own) => ({
       untilEnd: spreadOf(own.map(({ bad }) => bad)),
