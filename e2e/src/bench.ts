@@ -12,13 +12,17 @@ import { chartRendering } from "./bench/chart-rendering.ts";
 import { cliStart } from "./bench/cli-start.ts";
 import { coldDemo, warmDemo } from "./bench/demo.ts";
 import { detection } from "./bench/detection.ts";
-import { falseAborts } from "./bench/false-aborts.ts";
+import { engines } from "./bench/engines.ts";
+import { falseAborts, falseAbortsSequential } from "./bench/false-aborts.ts";
 import type { Bench } from "./bench/figure.ts";
 import { labUp } from "./bench/lab-up.ts";
 import { limits } from "./bench/limits.ts";
 import { liveAgainstSimulated } from "./bench/live-against-simulated.ts";
 import { readLoad, readMachine, renderRun, type Run, writePage } from "./bench/page.ts";
+import { promises } from "./bench/promises.ts";
 import { restore } from "./bench/restore.ts";
+import { simulatedBudget } from "./bench/simulated-budget.ts";
+import { simulatedEngines } from "./bench/simulated-engines.ts";
 import { simulatorSpeed } from "./bench/simulator-speed.ts";
 import { status } from "./bench/status.ts";
 import { verdictLoad } from "./bench/verdict-load.ts";
@@ -30,6 +34,8 @@ const figures = [
   chartRendering,
   appThroughput,
   simulatorSpeed,
+  simulatedBudget,
+  simulatedEngines,
   verdictLoad,
   labUp,
   restore,
@@ -39,7 +45,10 @@ const figures = [
   coldDemo,
   detection,
   falseAborts,
+  engines,
+  falseAbortsSequential,
   liveAgainstSimulated,
+  promises,
 ];
 
 const only = readOnly();

@@ -2,9 +2,10 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { median, pairedRatio, upperBound } from "../src/bench/measure.ts";
+import { median, pairedRatio } from "../src/bench/measure.ts";
 import { randomPaths, sideBySide } from "../src/bench/canary.ts";
 import type { Row } from "../src/bench/figure.ts";
+import { rowsOf } from "../src/bench/promises.ts";
 import { type Measured, renderRun, type Run, writePage } from "../src/bench/page.ts";
 import { must, run as runProgram } from "../src/run.ts";
 import { root } from "../src/world.ts";
@@ -50,14 +51,6 @@ describe("the figures", () => {
     expect(() => pairedRatio([1], [1, 2], "of the goal")).toThrow(/pairs/);
   });
 
-  test("say how rare an event is at most that was never or seldom seen", () => {
-    expect(upperBound(0, 30)).toBeCloseTo(1 - 0.05 ** (1 / 30), 10);
-    // Tabled: 1 of 10 and 3 of 20, one-sided, 95 %.
-    expect(upperBound(1, 10)).toBeCloseTo(0.3942, 4);
-    expect(upperBound(3, 20)).toBeCloseTo(0.3437, 4);
-    expect(upperBound(5, 5)).toBe(1);
-  });
-
   test("stand in the page with their baseline, their goal and whether it is met", () => {
     expect(renderRun(run)).toContain(
       "| time to start | `ctl --help`: 0.2 s | `kubectl version`: 0.1 s | 2 times the baseline (1 to 4) | at most 1 | **no** |",
@@ -66,6 +59,25 @@ describe("the figures", () => {
     expect(renderRun({ ...run, failures: [{ figure: "demo", error: "no" }] })).toContain(
       "Not measured in this run: demo: no",
     );
+  });
+
+  test("say that a simulated promise is kept while chance explains what is over it", () => {
+    const cell = {
+      ...{ policy: "one", cell: "p0", promise: "alpha" as const, runs: 100_000, promised: 0.001 },
+      ...{ meanBad: 0, absolute: 0, comparison: 0, perLook: 0 },
+    };
+    const kept = (...events: number[]) =>
+      rowsOf([
+        ...events.map((each) => ({ ...cell, events: each })),
+        { ...cell, promise: "beta", events: 0 },
+        { ...cell, promise: "cost", events: 100_000, meanBad: 12, absolute: 8, comparison: 9, perLook: 1 },
+      ]).map(({ ratio, goal }) => [ratio.max, goal?.isMet]);
+    expect(kept(3, 110)).toEqual([
+      [1.1, true],
+      [0, true],
+      [1.2, true],
+    ]);
+    expect(kept(3, 150)[0]).toEqual([1.5, false]);
   });
 
   test("say so when a measurement was ended before its time", () => {

@@ -1,5 +1,5 @@
 export type { ScenarioName } from "../lib/scenarios.ts";
-export type { LoadResult, SeriesPoint } from "./result.ts";
+export { hasFailed, type LoadResult, type SeriesPoint } from "./result.ts";
 export {
   type Load,
   LoadError,

@@ -4,10 +4,11 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { resources, type Rollout, waitUntil, WaitTimeout } from "@safe-deploy/kube";
-import { countByVersion, failuresOf, type Load, type LoadResult } from "@safe-deploy/load";
+import { hasFailed, type Load, type LoadResult, type SeriesPoint } from "@safe-deploy/load";
 import { ctlTag } from "../images.ts";
 import { release, valuesFiles } from "../app-release.ts";
 import { canaryWeightOf, traefikService } from "../rollout-release.ts";
+import { VerdictService } from "../verdict-service.ts";
 import { chart, type World } from "../world.ts";
 
 /** Requests per second at the router. */
@@ -24,6 +25,8 @@ export interface Setting {
   name: string;
   /** Flags of Helm. */
   flags: string[];
+  /** What judges it, where that is not the thresholds. Its service runs in a namespace beside the release's. */
+  engine?: "sequential";
   /** AnalysisTemplates in place of the chart's, a template of Helm. */
   analysis?: string;
   /** Seconds of traffic before the new version comes: as far as its queries look back. */
@@ -36,6 +39,11 @@ export const defaults: Setting = {
   flags: ["-f", `${chart}/values-rollout.yaml`],
   historySeconds: 20,
 };
+
+/** The same way to roll out, judged by the sequential engine. */
+export function sequentially({ name, ...setting }: Setting): Setting {
+  return { ...setting, name: `${name}, sequential`, engine: "sequential" };
+}
 
 /** What became of the version under test. */
 export type End = "taken back" | "waits for a person" | "promoted" | "goes on";
@@ -55,16 +63,29 @@ export function randomPaths(share: number, seed: string): string[] {
 export const failsTestedPath = ["--set-string", `config.FAULT_ERRORS=GET ${testedPath}=1`];
 
 /** What of the values the setting, the lab and the measuring ask for, as flags of Helm. */
-export function releaseFlags({ flags }: Setting, host: string): string[] {
+export function releaseFlags({ flags, engine }: Setting, namespace: string): string[] {
   return [
     ...valuesFiles.flatMap((file) => ["-f", file]),
     ...flags,
+    ...(engine === undefined
+      ? []
+      : ["--set", `analysis.engine=${engine}`, ...VerdictService.valuesFor(judgeOf(namespace))]),
     ...["--set", `hooks.image.tag=${ctlTag}`],
-    ...["--set", "rollout.router=traefik", "--set", "ingress.className=", "--set", `ingress.hosts[0].host=${host}`],
+    ...[
+      "--set",
+      "rollout.router=traefik",
+      "--set",
+      "ingress.className=",
+      "--set",
+      `ingress.hosts[0].host=${hostOf(namespace)}`,
+    ],
     // A pod that starts slowly on a busy machine is not what is measured.
     ...["--set", "probes.startup.failureThreshold=150"],
   ];
 }
+
+const hostOf = (namespace: string) => `${namespace}.local`;
+const judgeOf = (namespace: string) => `${namespace}-verdict`;
 
 /** One release of the app in a namespace of its own, with traffic of its own at the router. */
 export class Canary implements AsyncDisposable {
@@ -72,6 +93,7 @@ export class Canary implements AsyncDisposable {
   readonly #world: World;
   readonly #setting: Setting;
   readonly #chart: string;
+  #service: VerdictService | undefined;
   #load: Load | undefined;
   #attempts = 0;
 
@@ -86,6 +108,8 @@ export class Canary implements AsyncDisposable {
   static async install(world: World, namespace: string, setting: Setting, more: string[] = []): Promise<Canary> {
     await world.namespace(namespace);
     const canary = new Canary(world, namespace, setting, await chartWith(setting.analysis));
+    if (setting.engine !== undefined)
+      canary.#service = await VerdictService.install(world, judgeOf(namespace), namespace);
     await canary.upgrade("v1", more);
     await canary.#until("v1 stable", 180_000, ({ rollout }) =>
       rollout?.status?.phase === "Healthy" && rollout.status.stableRS !== "" ? true : undefined,
@@ -95,6 +119,7 @@ export class Canary implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#load?.stop().catch(() => {});
+    await this.#service?.remove();
     if (this.#chart !== chart) await rm(path.dirname(this.#chart), { recursive: true, force: true });
     // Nobody waits for its end: no other release has this namespace.
     await this.#world.kube.delete(resources.Namespace, this.namespace);
@@ -104,7 +129,7 @@ export class Canary implements AsyncDisposable {
   async upgrade(version: string, more: string[] = []): Promise<void> {
     const ran = await this.#world.helm([
       ...["upgrade", "--install", release, this.#chart, "-n", this.namespace, "--timeout", "300s"],
-      ...releaseFlags(this.#setting, `${this.namespace}.local`),
+      ...releaseFlags(this.#setting, this.namespace),
       ...["--set", `image.tag=${version}`],
       // A content of its own each time.
       ...["--set-string", `config.ATTEMPT=${++this.#attempts}`],
@@ -115,7 +140,7 @@ export class Canary implements AsyncDisposable {
 
   /** Sends requests until `stopTraffic`, or at most for `seconds`. */
   async startTraffic(paths: string[], seconds: number): Promise<void> {
-    this.#load = await this.#world.routerLoad(`${this.namespace}.local`, {
+    this.#load = await this.#world.routerLoad(hostOf(this.namespace), {
       scenario: "failure",
       rate,
       duration: `${seconds}s`,
@@ -183,13 +208,13 @@ export class Canary implements AsyncDisposable {
 /** What a bad version did to the users until it was taken back, or until nothing more would happen by itself. */
 export interface Harm {
   end: End;
-  /** From the second of the first bad answer until the router sent it no more requests. */
+  /** From the second in which the first bad request ended until the router sent it no more. */
   seconds: number;
   /** From its first weight until the router sent it no more requests. */
   secondsAtWeight: number;
-  /** Answers of the new version that were bad. */
+  /** Bad requests of the new version. */
   requests: number;
-  /** Failed requests that the new version did not answer. */
+  /** Failed requests that were not the new version's. */
   others: number;
   /** Requests that were sent, of those that should have been. */
   kept: number;
@@ -202,6 +227,8 @@ export interface RollOut {
   flags: string[];
   /** From its first weight on. */
   limitSeconds: number;
+  /** Whether what ended so was a bad request of the new version; by default what it answered with an error. */
+  isBad?: (point: SeriesPoint) => boolean;
 }
 
 /** Rolls out a version under traffic until its end; times are Unix time in milliseconds. */
@@ -223,17 +250,36 @@ export async function rollOut(
 /** Rolls out a bad version and counts what the users got, from outside. */
 export async function measureHarm(canary: Canary, o: RollOut): Promise<Harm> {
   const { end, testedAt, at, traffic } = await rollOut(canary, o);
-  const first = failuresOf(traffic.series, o.version)?.first;
-  if (first === undefined) throw new Error(`${canary.namespace}: the bad version answered nothing badly`);
-  const bad = countByVersion(traffic.series)[o.version]?.failed ?? 0;
+  const isBad = o.isBad ?? (({ version, status }) => version === o.version && hasFailed(status));
+  const bad = traffic.series.filter(isBad);
+  if (bad.length === 0) throw new Error(`${canary.namespace}: the bad version answered nothing badly`);
   return {
     end,
-    seconds: Math.max(0, at / 1000 - first),
+    seconds: Math.max(0, at / 1000 - Math.min(...bad.map(({ t }) => t))),
     secondsAtWeight: (at - testedAt) / 1000,
-    requests: bad,
-    others: traffic.totals.failed - bad,
+    requests: sum(bad),
+    others: traffic.totals.failed - sum(bad.filter(({ status }) => hasFailed(status))),
     kept: keptRate(traffic),
   };
+}
+
+function sum(points: readonly SeriesPoint[]): number {
+  return points.reduce((total, { count }) => total + count, 0);
+}
+
+/** The same for a person. */
+export function harmWords({ end, seconds, requests, others, kept }: Harm): string {
+  const what = {
+    "taken back": `weight 0 after ${seconds.toFixed(0)} s`,
+    "waits for a person": `waits for a person after ${seconds.toFixed(0)} s, still serving`,
+    promoted: `promoted after ${seconds.toFixed(0)} s`,
+    "goes on": `not taken back within ${seconds.toFixed(0)} s`,
+  }[end];
+  return [
+    `${what}, ${requests} bad`,
+    ...(others === 0 ? [] : [`${others} other requests failed`]),
+    ...(kept > 0.999 ? [] : [`only ${percent(kept)} of ${rate} requests/s were sent`]),
+  ].join(", ");
 }
 
 /** Share of the requests that were sent of those that k6 was to send. */

@@ -5,11 +5,10 @@ import {
   Canary,
   defaults,
   failsTestedPath,
-  type Harm,
+  harmWords,
   measureHarm,
   percent,
   randomPaths,
-  rate,
   type Setting,
   sideBySide,
 } from "./canary.ts";
@@ -81,7 +80,7 @@ export async function compareDetection(world: World, { note, failed }: Pick<Benc
       flags: failsTestedPath,
       limitSeconds,
     });
-    note(`detection: ${nameOf(job)}: ${words(harm)}`);
+    note(`detection: ${nameOf(job)}: ${harmWords(harm)}`);
     return { ...job, harm };
   };
   const measured = await sideBySide(lanes, jobs, measureJob, (job, error) => failed(nameOf(job), error));
@@ -106,7 +105,7 @@ export async function compareDetection(world: World, { note, failed }: Pick<Benc
           baseline: { command: preset.name, unit: "requests", values: [baseline.requests], isAtLeast },
           ratio: { ...ratio, reads: "times fewer than the baseline", isAtLeast },
           ...(preset.name === "preset A" ? { goal: { text: `at least ${goal}`, isMet: ratio.median >= goal } } : {}),
-          note: `${defaults.name}: ${subject.map(words).join("; ")}. ${preset.name}: ${words(baseline)}`,
+          note: `${defaults.name}: ${subject.map(harmWords).join("; ")}. ${preset.name}: ${harmWords(baseline)}`,
         },
       ];
     }),
@@ -115,18 +114,4 @@ export async function compareDetection(world: World, { note, failed }: Pick<Benc
 
 function nameOf({ setting, share }: Job): string {
   return `${percent(share)} errors, ${setting.name}`;
-}
-
-function words({ end, seconds, requests, others, kept }: Harm): string {
-  const what = {
-    "taken back": `weight 0 after ${seconds.toFixed(0)} s`,
-    "waits for a person": `waits for a person after ${seconds.toFixed(0)} s, still serving`,
-    promoted: `promoted after ${seconds.toFixed(0)} s`,
-    "goes on": `not taken back within ${seconds.toFixed(0)} s`,
-  }[end];
-  return [
-    `${what}, ${requests} bad`,
-    ...(others === 0 ? [] : [`${others} other requests failed`]),
-    ...(kept > 0.999 ? [] : [`only ${percent(kept)} of ${rate} requests/s were sent`]),
-  ].join(", ");
 }

@@ -1,8 +1,20 @@
-import { buildImages } from "../images.ts";
+import { clopperPearson } from "@safe-deploy/verdict";
+import { buildImages, buildVerdictImage } from "../images.ts";
 import { World } from "../world.ts";
-import { Canary, defaults, type End, failsTestedPath, keptRate, randomPaths, rate, sideBySide } from "./canary.ts";
+import {
+  Canary,
+  defaults,
+  type End,
+  failsTestedPath,
+  keptRate,
+  percent,
+  randomPaths,
+  rate,
+  sequentially,
+  type Setting,
+  sideBySide,
+} from "./canary.ts";
 import type { Bench, Figure, Row } from "./figure.ts";
-import { upperBound } from "./measure.ts";
 
 const lanes = 3;
 const rolloutsPerLane = 10;
@@ -18,7 +30,19 @@ export const falseAborts: Figure = {
   async measure(bench) {
     const world = await World.open({ addons: "rollout", show: false });
     await buildImages(world, ["v1", "v2"]);
-    return await countFalseAborts(world, bench);
+    return await countFalseAborts(world, defaults, bench);
+  },
+};
+
+/** The same, judged by the sequential engine. */
+export const falseAbortsSequential: Figure = {
+  ...falseAborts,
+  name: "false-aborts-sequential",
+  async measure(bench) {
+    const world = await World.open({ addons: "rollout", show: false });
+    await buildImages(world, ["v1", "v2"]);
+    await buildVerdictImage(world);
+    return await countFalseAborts(world, sequentially(defaults), bench);
   },
 };
 
@@ -30,9 +54,13 @@ interface Lane {
   kept: number;
 }
 
-export async function countFalseAborts(world: World, { note, failed }: Pick<Bench, "note" | "failed">): Promise<Row[]> {
+export async function countFalseAborts(
+  world: World,
+  setting: Setting,
+  { note, failed }: Pick<Bench, "note" | "failed">,
+): Promise<Row[]> {
   const measureLane = async (lane: number): Promise<Lane> => {
-    await using canary = await Canary.install(world, `bench-false-aborts-${lane}`, defaults, failsTestedPath);
+    await using canary = await Canary.install(world, `bench-false-aborts-${lane}`, setting, failsTestedPath);
     await canary.startTraffic(randomPaths(errorShare, `false-aborts/${lane}`), rolloutsPerLane * limitSeconds);
     const ends: End[] = [];
     for (let rollout = 0; rollout < rolloutsPerLane; rollout++) {
@@ -52,19 +80,18 @@ export async function countFalseAborts(world: World, { note, failed }: Pick<Benc
   const aborted = ends.filter((end) => end === "taken back").length;
   const unfinished = ends.filter((end) => end !== "taken back" && end !== "promoted").length;
   const sum = (of: (lane: Lane) => number) => measured.reduce((total, lane) => total + of(lane), 0);
-  const share = (value: number) => `${Number((value * 100).toPrecision(3))} %`;
   const ratio = aborted / ends.length;
   return [
     {
       what: "healthy rollouts taken back",
-      subject: { command: defaults.name, unit: "rollouts", values: [aborted] },
+      subject: { command: setting.name, unit: "rollouts", values: [aborted] },
       baseline: { command: "the healthy rollouts", unit: "rollouts", values: [ends.length] },
       ratio: { median: ratio, min: ratio, max: ratio, reads: "of the baseline" },
       goal: { text: "none", isMet: aborted === 0 && unfinished === 0 },
       note: [
-        `${share(sum((lane) => lane.failed) / sum((lane) => lane.requests))} of the answers were errors, at ${rate} requests/s (${share(Math.min(...measured.map((lane) => lane.kept)))} of them sent)`,
+        `${percent(sum((lane) => lane.failed) / sum((lane) => lane.requests))} of the answers were errors, at ${rate} requests/s (${percent(Math.min(...measured.map((lane) => lane.kept)))} of them sent)`,
         `${ends.length - aborted - unfinished} were promoted and ${unfinished} had not ended after ${limitSeconds} s`,
-        `with 95 % confidence fewer than ${share(upperBound(aborted, ends.length))} of such rollouts are taken back (exact one-sided bound of Clopper and Pearson, Biometrika 26, 1934)`,
+        `with 95 % confidence fewer than ${percent(clopperPearson(aborted, ends.length, 0.9).high)} of such rollouts are taken back (exact one-sided bound of Clopper and Pearson, Biometrika 26, 1934)`,
       ].join("; "),
     },
   ];

@@ -1,6 +1,5 @@
 import { buildImages, buildVerdictImage } from "../images.ts";
 import { words } from "../run.ts";
-import { VerdictService } from "../verdict-service.ts";
 import { chart, World } from "../world.ts";
 import {
   Canary,
@@ -12,6 +11,7 @@ import {
   randomPaths,
   rate,
   releaseFlags,
+  sequentially,
   type Setting,
   sideBySide,
 } from "./canary.ts";
@@ -40,14 +40,7 @@ const thresholds: Setting[] = [
     historySeconds: 40,
   },
 ];
-const settings: Setting[] = [
-  ...thresholds,
-  ...thresholds.slice(0, 2).map(({ name, flags, historySeconds }) => ({
-    name: `${name}, sequential`,
-    flags: [...flags, "--set", "analysis.engine=sequential"],
-    historySeconds,
-  })),
-];
+const settings: Setting[] = [...thresholds, ...thresholds.slice(0, 2).map(sequentially)];
 const errors = [0.05, 0.2, 0.5, 1];
 
 interface Job {
@@ -88,12 +81,7 @@ export async function compareWithSimulated(
   const compare = async ({ setting, share }: Job, index: number) => {
     const namespace = `bench-simulated-${index}`;
     const predicted = await predict(world, setting, share);
-    const judgeNamespace = `${namespace}-verdict`;
-    const flags = [...setting.flags, ...VerdictService.valuesFor(judgeNamespace)];
-    await using canary = await Canary.install(world, namespace, { ...setting, flags });
-    await using _service = isSequential(setting)
-      ? await VerdictService.install(world, judgeNamespace, namespace)
-      : undefined;
+    await using canary = await Canary.install(world, namespace, setting);
     const harm = await measureHarm(canary, {
       paths: randomPaths(share, `simulated/${index}`),
       version,
@@ -130,7 +118,7 @@ export async function compareWithSimulated(
 /** What is said of these values before anything is rolled out, for each way to end. */
 async function predict(world: World, setting: Setting, share: number): Promise<Map<End, Prediction>> {
   const ran = await world.ctl([
-    ...["simulate", "--chart", chart, ...releaseFlags(setting, "simulated.local")],
+    ...["simulate", "--chart", chart, ...releaseFlags(setting, "simulated")],
     ...["--scenario", "buggy", "--errors", percent(share).replace(" ", ""), "--stable-errors", "0%"],
     ...["--requests-per-second", String(rate), "--rollouts", String(simulatedRollouts)],
     ...["--pods-ready", `${podsReadySeconds}s`, "--horizon", `${limitSeconds}s`, "-o", "json"],
@@ -163,8 +151,4 @@ function judge(predicted: Map<End, Prediction>, live: { end: End; seconds: numbe
   const simulated = of === undefined ? "never simulated" : `simulated ${range(of.seconds)} s, ${range(of.bad)} bad`;
   const told = `${live.end} after ${live.seconds.toFixed(0)} s, ${live.requests} bad (${simulated})`;
   return { isTimeInside, isBadInside, told };
-}
-
-function isSequential({ flags }: Setting): boolean {
-  return flags.includes("analysis.engine=sequential");
 }

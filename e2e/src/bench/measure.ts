@@ -15,31 +15,6 @@ export function pairedRatio(over: number[], under: number[], reads: Ratio["reads
   return { median: median(over) / median(under), min: Math.min(...each), max: Math.max(...each), reads };
 }
 
-/**
- * The largest probability of an event with which it is still seen at most `events` times in `runs` runs with the
- * probability 1 - confidence: the exact one-sided bound of Clopper and Pearson, Biometrika 26 (1934). Without any event
- * it is 1 - (1 - confidence)^(1/runs), about 3 / runs at 95 %.
- */
-export function upperBound(events: number, runs: number, confidence = 0.95): number {
-  if (events >= runs) return 1;
-  const atMost = (probability: number) => {
-    let term = (1 - probability) ** runs;
-    let sum = term;
-    for (let seen = 1; seen <= events; seen++) {
-      term *= ((runs - seen + 1) / seen) * (probability / (1 - probability));
-      sum += term;
-    }
-    return sum;
-  };
-  let [low, high] = [0, 1];
-  for (let halving = 0; halving < 60; halving++) {
-    const middle = (low + high) / 2;
-    if (atMost(middle) > 1 - confidence) low = middle;
-    else high = middle;
-  }
-  return high;
-}
-
 /** A B A B ..., so that a slow moment of the machine meets both. The first pair only warms the caches. */
 export async function inPairs(
   count: number,

@@ -1,0 +1,175 @@
+import { clopperPearson } from "@safe-deploy/verdict";
+import { hasFailed, type SeriesPoint } from "@safe-deploy/load";
+import { buildImages, buildVerdictImage } from "../images.ts";
+import { World } from "../world.ts";
+import {
+  Canary,
+  defaults,
+  failsTestedPath,
+  harmWords,
+  measureHarm,
+  percent,
+  randomPaths,
+  sequentially,
+  type Setting,
+  sideBySide,
+} from "./canary.ts";
+import type { Bench, Figure, Row } from "./figure.ts";
+import { median } from "./measure.ts";
+
+const lanes = 3;
+const limitSeconds = 300;
+const version = "v3";
+/** With 99 % at most so many bad requests, as `policy.budget` states it. */
+const budget = 60;
+const roundsWithErrors = 5;
+const otherRounds = 2;
+
+/** Something that is wrong with the new version. */
+interface Fault {
+  name: string;
+  paths: (seed: string) => string[];
+  /** Flags of Helm: of both versions, of the new one, and what each engine needs to see it. */
+  both: string[];
+  bad: string[];
+  setting: { thresholds: string[]; sequential: string[] };
+  isBad?: (point: SeriesPoint) => boolean;
+  rounds: number;
+}
+
+const otherPaths = () => ["/version"];
+const latency = (milliseconds: number) => ["--set-string", `config.FAULT_LATENCY_MS=${milliseconds}`];
+const rule = (name: string, values: Record<string, unknown>) => [
+  "--set-json",
+  `analysis.sequential.policy.rules.${name}=${JSON.stringify(values)}`,
+];
+// Of what no declared check finds: else the first gate's checks would end it before either engine.
+const noChecks = ["--set-json", 'checks=[{"name":"health","request":{"path":"/health"},"expect":{"status":200}}]'];
+
+const faults: Fault[] = [
+  ...[0.02, 0.05, 0.2, 1].map((share): Fault => ({
+    name: `${percent(share)} errors`,
+    paths: (seed) => randomPaths(share, seed),
+    both: [],
+    bad: failsTestedPath,
+    setting: { thresholds: [], sequential: [] },
+    rounds: roundsWithErrors,
+  })),
+  {
+    name: "three times as slow",
+    paths: otherPaths,
+    both: latency(60),
+    bad: latency(180),
+    setting: {
+      thresholds: ["--set", "rollout.canary.background={errorRatio,latencyVersusStable}"],
+      sequential: rule("slow", { bad: "slower", seconds: 0.1, p0: 0.02, p1: 0.1, tolerated: 2 }),
+    },
+    isBad: (point) => point.version === version,
+    rounds: otherRounds,
+  },
+  {
+    name: "it hangs",
+    paths: otherPaths,
+    both: [],
+    bad: latency(600_000),
+    setting: {
+      thresholds: noChecks,
+      sequential: [...noChecks, ...rule("silence", { bad: "silence", tolerated: 3, refused: 10 })],
+    },
+    isBad: ({ version: answered, status }) => answered === "none" && hasFailed(status),
+    rounds: otherRounds,
+  },
+];
+
+interface Job {
+  fault: Fault;
+  engine: "thresholds" | "sequential";
+  round: number;
+}
+
+/** The same faults on the cluster, judged by each engine: how many bad requests, and how often more than the budget. */
+export const engines: Figure = {
+  name: "engines",
+  seconds: 35 * 60,
+  onlyWith: "LONG",
+  async measure(bench) {
+    const world = await World.open({ addons: "rollout", show: false });
+    await buildImages(world, ["v1", version]);
+    await buildVerdictImage(world);
+    return await compareEngines(world, bench);
+  },
+};
+
+export async function compareEngines(world: World, { note, failed }: Pick<Bench, "note" | "failed">): Promise<Row[]> {
+  // The longest first, so that no lane ends alone.
+  const jobs: Job[] = [
+    ...faults.map((fault): Job => ({ fault, engine: "thresholds", round: 0 })),
+    ...faults.flatMap((fault) =>
+      Array.from({ length: fault.rounds }, (_, round): Job => ({ fault, engine: "sequential", round })),
+    ),
+  ];
+  const measureJob = async (job: Job, index: number) => {
+    const { fault, engine, round } = job;
+    await using canary = await Canary.install(world, `bench-engines-${index}`, settingOf(job), fault.both);
+    const harm = await measureHarm(canary, {
+      paths: fault.paths(`engines/${fault.name}/${round}`),
+      version,
+      flags: fault.bad,
+      limitSeconds,
+      ...(fault.isBad === undefined ? {} : { isBad: fault.isBad }),
+    });
+    note(`engines: ${fault.name}, ${engine}: ${harmWords(harm)}`);
+    return { ...job, harm };
+  };
+  const measured = await sideBySide(lanes, jobs, measureJob, ({ fault, engine }, error) =>
+    failed(`${fault.name}, ${engine}`, error),
+  );
+  const harms = (fault: Fault, engine: Job["engine"]) =>
+    measured.filter((one) => one.fault === fault && one.engine === engine).map(({ harm }) => harm);
+  const ofFaults = faults.flatMap((fault): Row[] => {
+    const [subject, [baseline]] = [harms(fault, "sequential"), harms(fault, "thresholds")];
+    if (subject.length === 0 || baseline === undefined) return [];
+    const requests = subject.map((harm) => harm.requests);
+    const isAtLeast = baseline.end !== "taken back";
+    const fewer = (each: number) => baseline.requests / each;
+    const ratio = {
+      median: fewer(median(requests)),
+      min: fewer(Math.max(...requests)),
+      max: fewer(Math.min(...requests)),
+    };
+    return [
+      {
+        what: `bad requests, ${fault.name}`,
+        subject: { command: "the sequential engine", unit: "requests", values: requests },
+        baseline: { command: "the thresholds", unit: "requests", values: [baseline.requests], isAtLeast },
+        ratio: { ...ratio, reads: "times fewer than the baseline", isAtLeast },
+        goal: { text: "every one taken back", isMet: subject.every(({ end }) => end === "taken back") },
+        note: `sequential: ${subject.map(harmWords).join("; ")}. Thresholds: ${harmWords(baseline)}`,
+      },
+    ];
+  });
+  return [...ofFaults, ...budgetRow(measured.filter(({ fault, engine }) => engine === "sequential" && !fault.isBad))];
+}
+
+/** How many of the rollouts with errors went over the budget. */
+function budgetRow(measured: readonly { harm: { requests: number } }[]): Row[] {
+  if (measured.length === 0) return [];
+  const over = measured.filter(({ harm }) => harm.requests > budget).length;
+  const ratio = over / measured.length;
+  const { low, high } = clopperPearson(over, measured.length);
+  return [
+    {
+      what: `rollouts with more than ${budget} bad requests, of 2 to 100 % errors`,
+      subject: { command: "the sequential engine", unit: "rollouts", values: [over] },
+      baseline: { command: "all of them", unit: "rollouts", values: [measured.length] },
+      ratio: { median: ratio, min: ratio, max: ratio, reads: "of the baseline" },
+      goal: { text: "no more than 1 % would have by chance", isMet: low <= 0.01 },
+      note: `with 95 % confidence between ${percent(low)} and ${percent(high)} of such rollouts do`,
+    },
+  ];
+}
+
+function settingOf({ fault, engine }: Job): Setting {
+  const setting = { ...defaults, flags: [...defaults.flags, ...fault.setting[engine]] };
+  return engine === "sequential" ? sequentially(setting) : setting;
+}
