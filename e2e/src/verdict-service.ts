@@ -16,7 +16,7 @@ export interface SeenAttempt {
   ended: { how: string } | null;
   totals: { canary: { requests: number; bad: number } };
   answer: { verdict: string; reason: string; weight: number; source: string; n: number; k: number } | null;
-  path: unknown[];
+  path: { at: number; verdict: string; rules: { boundaries: [number, number] }[] }[];
 }
 
 /** The verdict service, installed with its chart for one namespace. */

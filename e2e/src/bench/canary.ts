@@ -8,7 +8,7 @@ import { hasFailed, type Load, type LoadResult, type SeriesPoint } from "@safe-d
 import { ctlTag } from "../images.ts";
 import { release, valuesFiles } from "../app-release.ts";
 import { canaryWeightOf, traefikService } from "../rollout-release.ts";
-import { VerdictService } from "../verdict-service.ts";
+import { type SeenAttempt, VerdictService } from "../verdict-service.ts";
 import { chart, type World } from "../world.ts";
 
 /** Requests per second at the router. */
@@ -164,6 +164,12 @@ export class Canary implements AsyncDisposable {
     });
   }
 
+  /** What the sequential engine has seen of the newest attempt. */
+  async attempt(): Promise<SeenAttempt> {
+    if (this.#service === undefined) throw new Error(`${this.#setting.name} has no sequential engine`);
+    return await this.#service.attempt();
+  }
+
   async stableHash(): Promise<string> {
     const rollout = await this.#world.kube.get(resources.Rollout, release, { namespace: this.namespace });
     return rollout?.status?.stableRS ?? "";
@@ -212,6 +218,9 @@ export interface Harm {
   seconds: number;
   /** From its first weight until the router sent it no more requests. */
   secondsAtWeight: number;
+  /** Unix time in seconds: when the router was to send it no more requests, and when the last bad one had ended. */
+  at: number;
+  lastBadAt: number;
   /** Bad requests of the new version. */
   requests: number;
   /** Failed requests that were not the new version's. */
@@ -257,6 +266,8 @@ export async function measureHarm(canary: Canary, o: RollOut): Promise<Harm> {
     end,
     seconds: Math.max(0, at / 1000 - Math.min(...bad.map(({ t }) => t))),
     secondsAtWeight: (at - testedAt) / 1000,
+    at: at / 1000,
+    lastBadAt: 1 + Math.max(...bad.map(({ t }) => t)),
     requests: sum(bad),
     others: traffic.totals.failed - sum(bad.filter(({ status }) => hasFailed(status))),
     kept: keptRate(traffic),

@@ -1,4 +1,4 @@
-import { clopperPearson } from "@safe-deploy/verdict";
+import { clopperPearson, defaultPolicy, expectedComparison, expectedCrossing } from "@safe-deploy/verdict";
 import { hasFailed, type SeriesPoint } from "@safe-deploy/load";
 import { buildImages, buildVerdictImage } from "../images.ts";
 import { World } from "../world.ts";
@@ -6,10 +6,12 @@ import {
   Canary,
   defaults,
   failsTestedPath,
+  type Harm,
   harmWords,
   measureHarm,
   percent,
   randomPaths,
+  rate,
   sequentially,
   type Setting,
   sideBySide,
@@ -24,10 +26,16 @@ const version = "v3";
 const budget = 60;
 const roundsWithErrors = 5;
 const otherRounds = 2;
+/** Percent, the first weight of the defaults. */
+const weight = 10;
+/** Beyond what the boundary costs at least, and what gets through until a verdict takes effect. */
+const costGoal = 1.5;
 
 /** Something that is wrong with the new version. */
 interface Fault {
   name: string;
+  /** Of errors, 0 to 1. */
+  share?: number;
   paths: (seed: string) => string[];
   /** Flags of Helm: of both versions, of the new one, and what each engine needs to see it. */
   both: string[];
@@ -49,6 +57,7 @@ const noChecks = ["--set-json", 'checks=[{"name":"health","request":{"path":"/he
 const faults: Fault[] = [
   ...[0.02, 0.05, 0.2, 1].map((share): Fault => ({
     name: `${percent(share)} errors`,
+    share,
     paths: (seed) => randomPaths(share, seed),
     both: [],
     bad: failsTestedPath,
@@ -119,7 +128,7 @@ export async function compareEngines(world: World, { note, failed }: Pick<Bench,
       ...(fault.isBad === undefined ? {} : { isBad: fault.isBad }),
     });
     note(`engines: ${fault.name}, ${engine}: ${harmWords(harm)}`);
-    return { ...job, harm };
+    return { ...job, harm, delay: engine === "sequential" ? await delayOf(canary, harm) : undefined };
   };
   const measured = await sideBySide(lanes, jobs, measureJob, ({ fault, engine }, error) =>
     failed(`${fault.name}, ${engine}`, error),
@@ -148,8 +157,61 @@ export async function compareEngines(world: World, { note, failed }: Pick<Bench,
       },
     ];
   });
-  return [...ofFaults, ...budgetRow(measured.filter(({ fault, engine }) => engine === "sequential" && !fault.isBad))];
+  const ofErrors = faults.flatMap((fault) => {
+    const own = measured.filter((one) => one.fault === fault);
+    return costRow(
+      fault,
+      own.flatMap(({ harm, delay }) => (delay === undefined ? [] : [{ harm, delay }])),
+    );
+  });
+  const withErrors = measured.filter(({ fault, engine }) => engine === "sequential" && fault.share !== undefined);
+  return [...ofFaults, ...ofErrors, ...budgetRow(withErrors)];
 }
+
+/** What a verdict takes until no bad request ends any more, in seconds, and the boundary it was given by, in nats. */
+interface Delay {
+  untilWeight: number;
+  untilLast: number;
+  boundary: number;
+}
+
+/** Undefined where it was not the verdict that ended it. */
+async function delayOf(canary: Canary, { at, lastBadAt }: Harm): Promise<Delay | undefined> {
+  const failed = (await canary.attempt()).path.find(({ verdict }) => verdict === "fail");
+  const boundary = failed?.rules[0]?.boundaries[0];
+  if (failed === undefined || boundary === undefined) return undefined;
+  return { untilWeight: at - failed.at / 1000, untilLast: lastBadAt - at, boundary };
+}
+
+/** Bad requests beside what the boundary costs at least, exactly, and what the delays let through. */
+function costRow({ name, share }: Fault, measured: readonly { harm: Harm; delay: Delay }[]): Row[] {
+  const { absolute, relative } = defaultPolicy.rules[0]!;
+  if (share === undefined || measured.length === 0 || absolute === undefined) return [];
+  const { boundary } = measured[0]!.delay;
+  const alone = expectedCrossing(absolute, boundary, share).bad;
+  const fault = { canary: share, stable: 0, share: weight / 100 };
+  const compared = expectedComparison(fault, relative!.tolerated, boundary).bad;
+  const atLeast = Math.max(alone, compared);
+  const untilWeight = median(measured.map(({ delay }) => delay.untilWeight));
+  const untilLast = median(measured.map(({ delay }) => delay.untilLast));
+  // Half a scrape until a bad answer is in a sample.
+  const seconds = 0.5 + untilWeight + untilLast;
+  const through = (seconds * rate * weight * share) / 100;
+  const mean = measured.reduce((sum, { harm }) => sum + harm.requests, 0) / measured.length;
+  const ratio = mean / (atLeast + through);
+  return [
+    {
+      what: `bad requests beyond the least possible, ${name}`,
+      subject: { command: "the sequential engine, mean", unit: "requests", values: [mean] },
+      baseline: { command: "the boundary and the delay", unit: "requests", values: [atLeast + through] },
+      ratio: { median: ratio, min: ratio, max: ratio, reads: "times the baseline" },
+      goal: { text: `at most ${costGoal}`, isMet: ratio <= costGoal },
+      note: `${digits(atLeast)} until the boundary is reached (absolute test ${digits(alone)}, comparison ${digits(compared)}, each exactly), ${digits(through)} in ${digits(seconds)} s of delay: 0.5 s until a scrape, ${digits(untilWeight)} s from the verdict to weight 0, ${digits(untilLast)} s until the last bad request had ended`,
+    },
+  ];
+}
+
+const digits = (value: number) => Number(value.toPrecision(3)).toString();
 
 /** How many of the rollouts with errors went over the budget. */
 function budgetRow(measured: readonly { harm: { requests: number } }[]): Row[] {
