@@ -1,5 +1,6 @@
 import { cp, rm } from "node:fs/promises";
 import { build } from "esbuild";
+import { lightHttp } from "../../bundle.shared.ts";
 
 // Dependencies that are CommonJS inside an ES module bundle still call require.
 const REQUIRE = `import { createRequire } from "node:module"; const require = createRequire(import.meta.url);`;
@@ -16,6 +17,7 @@ await build({
   banner: { js: REQUIRE },
   // Optional native driver of pg, and its driver for another runtime.
   external: ["pg-native", "cloudflare:sockets"],
+  plugins: [lightHttp],
   logLevel: "warning",
 });
 await cp("migrations", "dist/migrations", { recursive: true });

@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { readdirSync, statSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -75,6 +76,17 @@ async function kubeconfig(server = nobody): Promise<string> {
 async function helmThatSays(version: string): Promise<string> {
   return await temporaryFile("helm", `#!/bin/sh\nprintf '%s' '${version}'\n`, 0o755);
 }
+
+test("asking a cluster loads no more than the kubeconfig's part of the client, and not undici", async () => {
+  const script = 'process.on("exit", () => console.log(process.moduleLoadList.join("\\n")));';
+  const tell = await temporaryFile("tell.mjs", script);
+  const asked = await ctl(["status", "--kubeconfig", await kubeconfig()], { NODE_OPTIONS: `--import=${tell}` });
+  expect(asked.stderr).toContain("CTL_E_CLUSTER");
+  expect(asked.stdout).toContain("NativeModule http\n");
+  expect(asked.stdout).not.toContain("undici");
+  const sizes = readdirSync(bundle).map((name) => statSync(join(bundle, name)).size);
+  expect(Math.max(...sizes)).toBeLessThan(300_000);
+});
 
 test("output that nobody reads any more is no error", async () => {
   const script = '{ "$0" "$1" --help; echo "ended with $?" >&2; } | true';
