@@ -64,7 +64,7 @@ describe("the figures", () => {
   test("say that a simulated promise is kept while chance explains what is over it", () => {
     const cell = {
       ...{ policy: "one", cell: "p0", promise: "alpha" as const, runs: 100_000, promised: 0.001 },
-      ...{ meanBad: 0, absolute: 0, comparison: 0, perLook: 0 },
+      ...{ meanBad: 0, p99Bad: 0, absolute: 0, comparison: 0, perLook: 0, milliseconds: 0 },
     };
     const kept = (...events: number[]) =>
       rowsOf([

@@ -1,25 +1,12 @@
 import path from "node:path";
 import { clopperPearson } from "@safe-deploy/verdict";
+import type { Row as Cell } from "../../../packages/verdict/bench/grid.ts";
 import { must } from "../run.ts";
 import { root } from "../world.ts";
 import type { Figure, Row } from "./figure.ts";
 import { pairedRatio } from "./measure.ts";
 
 const costGoal = 1.5;
-
-/** What `packages/verdict/bench/grid.ts` tells of one cell. */
-interface Cell {
-  policy: string;
-  cell: string;
-  promise: "alpha" | "beta" | "cost";
-  runs: number;
-  events: number;
-  promised: number;
-  meanBad: number;
-  absolute: number;
-  comparison: number;
-  perLook: number;
-}
 
 /** The sequential engine's promises in 100,000 simulated rollouts of half an hour for each cell. */
 export const promises: Figure = {

@@ -18,7 +18,8 @@ const policies: { name: string; policy: Policy }[] = [
   policy: { ...defaultPolicy, rules: [{ ...defaultPolicy.rules[0]!, absolute }] },
 }));
 
-interface Row {
+/** What was seen of one cell. */
+export interface Row {
   policy: string;
   cell: string;
   promise: "alpha" | "beta" | "cost";
