@@ -388,11 +388,23 @@ describe("the chart of the service", () => {
     expect(all.deployment.spec.template.spec.volumes).toEqual([{ name: "tls", secret: { secretName: "verdict-tls" } }]);
   });
 
+  test("is scraped over TLS by the authority that its Secret names", async () => {
+    const metrics = { serviceMonitor: { enabled: true } };
+    const tlsConfig = async (tls: Record<string, unknown>): Promise<unknown> =>
+      (await service({ metrics, tls })).get("ServiceMonitor").spec.endpoints[0].tlsConfig;
+    expect(await tlsConfig({})).toBeUndefined();
+    expect(await tlsConfig({ secretName: "verdict-tls" })).toEqual({ serverName: "verdict.verdict.svc" });
+    expect(await tlsConfig({ secretName: "verdict-tls", caKey: "ca.crt" })).toEqual({
+      serverName: "verdict.verdict.svc",
+      ca: { secret: { name: "verdict-tls", key: "ca.crt" } },
+    });
+  });
+
   test("alerts when it is blind, when it does not run, and when it cannot keep its records", async () => {
     const all = await service({ metrics: { prometheusRule: { enabled: true, blindSeconds: 30 } } });
     const rules: Manifest[] = all.get("PrometheusRule").spec.groups[0].rules;
     expect(rules.map(({ alert }) => alert)).toEqual(["VerdictBlind", "VerdictAbsent", "VerdictRecordsNotSaved"]);
-    expect(rules[0]).toMatchObject({ expr: "max(verdict_blind_attempts) > 0", for: "30s" });
+    expect(rules[0]).toMatchObject({ expr: 'max(verdict_blind_attempts{namespace="verdict"}) > 0', for: "30s" });
   });
 
   test("renders what the Kubernetes API defines, field by field, with all that it can have", async () => {

@@ -35,27 +35,24 @@ export class VerdictService implements AsyncDisposable {
   static async install(world: World, namespace: string, serves: string): Promise<VerdictService> {
     await world.namespace(namespace);
     const service = new VerdictService(world, namespace, serves);
+    await service.upgrade([]);
+    return service;
+  }
+
+  /** @param more flags of Helm. */
+  async upgrade(more: string[]): Promise<void> {
     await must(
       "helm",
       [
-        ...[
-          "upgrade",
-          "--install",
-          name,
-          path.join(root, "charts/verdict"),
-          "-n",
-          namespace,
-          "--wait",
-          "--timeout",
-          "120s",
-        ],
+        ...["upgrade", "--install", name, path.join(root, "charts/verdict"), "-n", this.#namespace],
+        ...["--wait", "--timeout", "120s"],
         // The tag is built again for each run; the lab may have an older one.
         ...["--set", `image.repository=${registry}/verdict,image.tag=${verdictTag},image.pullPolicy=Always`],
-        ...["--set", `namespaces={${serves}},resources.requests.cpu=20m`],
+        ...["--set", `namespaces={${this.#serves}},resources.requests.cpu=20m`],
+        ...more,
       ],
-      { cwd: root, env: world.env },
+      { cwd: root, env: this.#world.env },
     );
-    return service;
   }
 
   /** Values of charts/myapp that let a release ask the one in a namespace. */
