@@ -1,7 +1,9 @@
 /**
- * Simulates every promise and prints tables: `node bench/grid.ts [--runs 100000] [--workers 1] [--alpha 0.001] [--json]`.
- * Each cell has a seed of its own, so the figures repeat whatever the number of workers.
+ * Simulates every promise and prints tables: `node bench/grid.ts [--runs 100000] [--workers 1] [--alpha 0.001] [--json]
+ * [--rows FILE]`. Each cell has a seed of its own, so the figures repeat whatever the number of workers. What is done is
+ * kept in FILE, and a run that was ended goes on from there.
  */
+import { appendFileSync, existsSync, readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
 import { clopperPearson } from "../src/intervals.ts";
@@ -43,12 +45,20 @@ interface Task {
   runs: number;
 }
 
-function run({ index, policy, cell, runs }: Task): Row {
-  const begun = performance.now();
-  const isCost = !("promise" in cell);
+/** What is simulated for a cell, and how much of it is promised at most. */
+function promiseOf({ cell, runs }: Task): Pick<Row, "promise" | "runs" | "promised"> {
+  const { alpha, beta } = cell.policy;
   // A costly version fails soon; what it costs needs fewer rollouts than what happens once in a thousand.
-  const used = isCost ? Math.min(runs, 20_000) : runs;
-  const result = play(cell, used, 1000 + index);
+  if (!("promise" in cell)) return { promise: "cost", runs: Math.min(runs, 20_000), promised: alpha };
+  return { promise: cell.promise, runs, promised: cell.promise === "beta" ? beta : alpha };
+}
+
+function run(task: Task): Row {
+  const begun = performance.now();
+  const { index, policy, cell } = task;
+  const { promise, runs, promised } = promiseOf(task);
+  const isCost = !("promise" in cell);
+  const result = play(cell, runs, 1000 + index);
   const before = isCost ? (cell.turns * cell.requestsPerSecond * cell.weight * cell.phases[0]!.stable) / 100 : 0;
   const bad = Array.from(result.bad)
     .map((each) => each - before)
@@ -56,12 +66,12 @@ function run({ index, policy, cell, runs }: Task): Row {
   return {
     policy,
     cell: cell.name,
-    promise: isCost ? "cost" : cell.promise,
-    runs: used,
-    events: !isCost && cell.promise === "beta" ? result.passed : result.failed,
-    promised: !isCost && cell.promise === "beta" ? cell.policy.beta : cell.policy.alpha,
-    meanBad: bad.reduce((sum, each) => sum + each, 0) / used,
-    p99Bad: bad[Math.ceil(0.99 * used) - 1]!,
+    promise,
+    runs,
+    events: promise === "beta" ? result.passed : result.failed,
+    promised,
+    meanBad: bad.reduce((sum, each) => sum + each, 0) / runs,
+    p99Bad: bad[Math.ceil(0.99 * runs) - 1]!,
     absolute: isCost ? cell.absolute : 0,
     comparison: isCost ? cell.comparison : 0,
     perLook: isCost ? cell.perLook : 0,
@@ -118,11 +128,13 @@ async function main(): Promise<void> {
       workers: { type: "string", default: "1" },
       alpha: { type: "string", default: String(defaultPolicy.alpha) },
       json: { type: "boolean", default: false },
+      rows: { type: "string" },
     },
   });
   const tasks = tasksOf(Number(values.runs), Number(values.alpha));
-  const rows: Row[] = [];
-  const queue = [...tasks];
+  const kept = values.rows === undefined ? [] : readRows(values.rows);
+  const rows: (Row | undefined)[] = tasks.map((task) => kept.find((row) => isOf(row, task)));
+  const queue = tasks.filter(({ index }) => rows[index] === undefined);
   await Promise.all(
     Array.from(
       { length: Number(values.workers) },
@@ -141,6 +153,7 @@ async function main(): Promise<void> {
           };
           worker.on("message", ({ index, row }: { index: number; row: Row }) => {
             rows[index] = row;
+            if (values.rows !== undefined) appendFileSync(values.rows, `${JSON.stringify(row)}\n`);
             process.stderr.write(`${rows.filter(Boolean).length}/${tasks.length} ${row.policy}: ${row.cell}\n`);
             next();
           });
@@ -149,8 +162,27 @@ async function main(): Promise<void> {
         }),
     ),
   );
-  if (values.json) console.log(JSON.stringify({ schemaVersion: 1, rows }, null, 2));
-  else printRows(rows);
+  const all = rows.filter((row) => row !== undefined);
+  if (values.json) console.log(JSON.stringify({ schemaVersion: 1, rows: all }, null, 2));
+  else printRows(all);
+}
+
+function readRows(file: string): Row[] {
+  if (!existsSync(file)) return [];
+  const lines = readFileSync(file, "utf8").split("\n").filter(Boolean);
+  return lines.map((line) => JSON.parse(line) as Row);
+}
+
+/** Whether a row is what the task would give. */
+function isOf({ policy, cell, promise, runs, promised }: Row, task: Task): boolean {
+  const expected = promiseOf(task);
+  return (
+    policy === task.policy &&
+    cell === task.cell.name &&
+    promise === expected.promise &&
+    runs === expected.runs &&
+    promised === expected.promised
+  );
 }
 
 if (isMainThread) await main();
