@@ -1,19 +1,26 @@
 import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import http from "node:http";
 import path from "node:path";
 import { build, type Plugin } from "esbuild";
 
 /**
- * Gets `node:http` without an import of it: Node's loader reads every export of what is imported, and one of this
- * module's loads all of undici, which takes longer than the rest of a small program's start.
+ * Gets `node:http` without an import of it: Node's loader reads every export of what is imported, and those of this
+ * module that are got only when they are read load all of undici, which takes longer than the rest of a small program's
+ * start. They are left out.
  */
 export const lightHttp: Plugin = {
   name: "light-http",
   setup(bundler) {
+    const names = Object.entries(Object.getOwnPropertyDescriptors(http)).flatMap(([name, { get }]) =>
+      get === undefined ? [name] : [],
+    );
     bundler.onResolve({ filter: /^(node:)?http$/ }, ({ kind }) =>
       kind === "require-call" ? undefined : { path: "http", namespace: "light-http" },
     );
     bundler.onLoad({ filter: /^http$/, namespace: "light-http" }, () => ({
-      contents: 'module.exports = process.getBuiltinModule("node:http");',
+      contents: `const http = process.getBuiltinModule("node:http");
+        export default http;
+        export const { ${names.join(", ")} } = http;`,
     }));
   },
 };
