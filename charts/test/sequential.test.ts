@@ -388,6 +388,13 @@ describe("the chart of the service", () => {
     expect(all.deployment.spec.template.spec.volumes).toEqual([{ name: "tls", secret: { secretName: "verdict-tls" } }]);
   });
 
+  test("is asked at the usual port of its protocol, or at the one that is set", async () => {
+    const port = async (values: Values): Promise<unknown> => (await service(values)).get("Service").spec.ports[0].port;
+    expect(await port({})).toBe(80);
+    expect(await port({ tls: { secretName: "verdict-tls" } })).toBe(443);
+    expect(await port({ tls: { secretName: "verdict-tls" }, service: { port: 8443 } })).toBe(8443);
+  });
+
   test("is scraped over TLS by the authority that its Secret names", async () => {
     const metrics = { serviceMonitor: { enabled: true } };
     const tlsConfig = async (tls: Record<string, unknown>): Promise<unknown> =>

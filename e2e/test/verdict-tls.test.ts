@@ -82,7 +82,7 @@ test("a good version passes every gate over TLS, and Prometheus reads the servic
   expect(ran.code, words(ran)).toBe(0);
   expect(await routing(world, namespace)).toMatchObject({ image: image("v2"), isStable: true });
   await expect
-    .poll(() => askPrometheus(world, `verdict_open_attempts{namespace="${judge}"}`), { timeout: 60_000 })
+    .poll(() => askPrometheus(world, `verdict_open_attempts{namespace="${judge}"}`), { timeout: 150_000 })
     .toHaveLength(1);
   expect(await askPrometheus(world, `ALERTS{alertname=~"Verdict.*",alertstate="firing"}`)).toEqual([]);
 });
