@@ -11,9 +11,8 @@ import { build, type Plugin } from "esbuild";
 export const lightHttp: Plugin = {
   name: "light-http",
   setup(bundler) {
-    const names = Object.entries(Object.getOwnPropertyDescriptors(http)).flatMap(([name, { get }]) =>
-      get === undefined ? [name] : [],
-    );
+    const descriptors = Object.entries(Object.getOwnPropertyDescriptors(http));
+    const names = descriptors.filter(([, descriptor]) => "value" in descriptor).map(([name]) => name);
     bundler.onResolve({ filter: /^(node:)?http$/ }, ({ kind }) =>
       kind === "require-call" ? undefined : { path: "http", namespace: "light-http" },
     );
