@@ -10,6 +10,8 @@ import { release, valuesFiles } from "../app-release.ts";
 import { canaryWeightOf, traefikService } from "../rollout-release.ts";
 import { type SeenAttempt, VerdictService } from "../verdict-service.ts";
 import { chart, type World } from "../world.ts";
+import type { Ratio } from "./figure.ts";
+import { median } from "./measure.ts";
 
 /** Requests per second at the router. */
 export const rate = 100;
@@ -278,7 +280,22 @@ function sum(points: readonly SeriesPoint[]): number {
   return points.reduce((total, { count }) => total + count, 0);
 }
 
-/** The same for a person. */
+/** Bad requests of some rollouts, as times fewer than those of one that met the same fault. */
+export function timesFewer(subject: readonly Harm[], baseline: Harm): { requests: number[]; ratio: Ratio } {
+  const requests = subject.map((harm) => harm.requests);
+  const fewer = (each: number) => baseline.requests / each;
+  const ratio: Ratio = {
+    median: fewer(median(requests)),
+    min: fewer(Math.max(...requests)),
+    max: fewer(Math.min(...requests)),
+    reads: "times fewer than the baseline",
+    // The baseline's would have gone on.
+    isAtLeast: baseline.end !== "taken back",
+  };
+  return { requests, ratio };
+}
+
+/** What became of it, for a person. */
 export function harmWords({ end, seconds, requests, others, kept }: Harm): string {
   const what = {
     "taken back": `weight 0 after ${seconds.toFixed(0)} s`,

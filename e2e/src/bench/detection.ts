@@ -11,9 +11,9 @@ import {
   randomPaths,
   type Setting,
   sideBySide,
+  timesFewer,
 } from "./canary.ts";
 import type { Bench, Figure, Row } from "./figure.ts";
-import { median } from "./measure.ts";
 
 /** Releases at a time, each with its own traffic: more would be beyond a machine of two cores. */
 const lanes = 3;
@@ -90,20 +90,14 @@ export async function compareDetection(world: World, { note, failed }: Pick<Benc
     presets.flatMap((preset): Row[] => {
       const [subject, [baseline]] = [of(defaults, share), of(preset, share)];
       if (subject.length === 0 || baseline === undefined) return [];
-      const fewer = (requests: number) => baseline.requests / requests;
-      const requests = subject.map((harm) => harm.requests);
-      const ratio = {
-        median: fewer(median(requests)),
-        min: fewer(Math.max(...requests)),
-        max: fewer(Math.min(...requests)),
-      };
-      const isAtLeast = baseline.end !== "taken back";
+      const { requests, ratio } = timesFewer(subject, baseline);
+      const { isAtLeast = false } = ratio;
       return [
         {
           what: `bad answers to users, ${percent(share)} errors`,
           subject: { command: defaults.name, unit: "requests", values: requests },
           baseline: { command: preset.name, unit: "requests", values: [baseline.requests], isAtLeast },
-          ratio: { ...ratio, reads: "times fewer than the baseline", isAtLeast },
+          ratio,
           ...(preset.name === "preset A" ? { goal: { text: `at least ${goal}`, isMet: ratio.median >= goal } } : {}),
           note: `${defaults.name}: ${subject.map(harmWords).join("; ")}. ${preset.name}: ${harmWords(baseline)}`,
         },

@@ -15,6 +15,7 @@ import {
   sequentially,
   type Setting,
   sideBySide,
+  timesFewer,
 } from "./canary.ts";
 import type { Bench, Figure, Row } from "./figure.ts";
 import { median } from "./measure.ts";
@@ -138,20 +139,14 @@ export async function compareEngines(world: World, { note, failed }: Pick<Bench,
   const ofFaults = faults.flatMap((fault): Row[] => {
     const [subject, [baseline]] = [harms(fault, "sequential"), harms(fault, "thresholds")];
     if (subject.length === 0 || baseline === undefined) return [];
-    const requests = subject.map((harm) => harm.requests);
-    const isAtLeast = baseline.end !== "taken back";
-    const fewer = (each: number) => baseline.requests / each;
-    const ratio = {
-      median: fewer(median(requests)),
-      min: fewer(Math.max(...requests)),
-      max: fewer(Math.min(...requests)),
-    };
+    const { requests, ratio } = timesFewer(subject, baseline);
+    const { isAtLeast = false } = ratio;
     return [
       {
         what: `bad requests, ${fault.name}`,
         subject: { command: "the sequential engine", unit: "requests", values: requests },
         baseline: { command: "the thresholds", unit: "requests", values: [baseline.requests], isAtLeast },
-        ratio: { ...ratio, reads: "times fewer than the baseline", isAtLeast },
+        ratio,
         goal: { text: "every one taken back", isMet: subject.every(({ end }) => end === "taken back") },
         note: `sequential: ${subject.map(harmWords).join("; ")}. Thresholds: ${harmWords(baseline)}`,
       },
