@@ -7,7 +7,7 @@ import type { OwnMetrics } from "./own-metrics.ts";
 import { type Answer, type AttemptRecord, type RecordStore, wasRetried } from "./record.ts";
 import { parseSettings, type ReleaseSettings, settingsAnnotation, SettingsError } from "./release-settings.ts";
 import { Scraper } from "./scrape.ts";
-import { isOfRollout, isReady, type Update, updateOf } from "./update.ts";
+import { isOfRollout, type Update, updateOf } from "./update.ts";
 
 /** Pods that are asked in a second, by all attempts together: with more to ask, each is asked less often. */
 const scrapesPerSecond = 500;
@@ -223,24 +223,20 @@ export class RolloutJudge {
     // Attempts that go on after a start of the service would else all be written at the same moment.
     let savedAt = performance.now() - Math.random() * this.#saveSpacingMs();
     let before: Answer | undefined = attempt.record.answer ?? undefined;
-    /** The weight of the last pass: that it still passes is no news. */
-    let passedAt: number | undefined;
     while (!signal.aborted) {
       const startedAt = performance.now();
       const surroundings = this.#surroundings(key);
       if (surroundings !== undefined && surroundings.update.canary === attempt.record.canary) {
         const { answer, sampled } = await attempt.look(surroundings, this.#scraper);
         metrics.looked(answer, sampled.errors, before);
-        const isDecision =
-          (answer.verdict === "fail" && before?.verdict !== "fail") ||
-          (answer.verdict === "pass" && passedAt !== answer.weight);
-        if (answer.verdict === "pass") passedAt = answer.weight;
+        // What passed passes again from the counters that go on; what failed must never be looked at anew.
+        const hasFailed = answer.verdict === "fail" && before?.verdict !== "fail";
         if (answer.verdict !== before?.verdict) {
           log.info({ rollout: key, verdict: answer.verdict, weight: answer.weight, reason: answer.reason }, "verdict");
         }
         before = answer;
         for (const answered of this.#readers) answered();
-        if (isDecision || performance.now() - savedAt > this.#saveSpacingMs()) {
+        if (hasFailed || performance.now() - savedAt > this.#saveSpacingMs()) {
           savedAt = performance.now();
           // Looking does not wait for an API server that is slow.
           void this.#save(key, attempt.record);

@@ -268,9 +268,10 @@ test("Prometheus is asked where the pods cannot be reached, and the answer says 
   expect((await answerThat(saying("blind"))).reason).toMatch(/Prometheus at .*ECONN/);
 });
 
-test("records are written at decisions, not at every look", async () => {
+test("records are written at a failure, not at every look", async () => {
   begin();
-  await answerThat(saying("pass"), requests());
+  await answerThat(saying("fail"), requests(1));
+  await expect.poll(async () => (await store.load(namespace, name))?.state.failed).toEqual(expect.anything());
   const looks = () => (judge.standing(namespace, name) as { record: AttemptRecord }).record.path.looks;
   const { saves } = store;
   const since = performance.now();
