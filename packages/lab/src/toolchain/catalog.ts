@@ -39,6 +39,12 @@ export const catalog = {
     stamps: kubernetesStamps,
     seconds: 320,
   },
+  coredns: {
+    module: "coredns",
+    package: ".",
+    versionOf: "github.com/coredns/coredns",
+    seconds: 85,
+  },
   kubectl: {
     module: "kubernetes",
     package: "k8s.io/kubernetes/cmd/kubectl",
@@ -47,12 +53,6 @@ export const catalog = {
     seconds: 30,
     // One minor version of skew with the lab's API server, which is Kubernetes' own policy.
     onPath: { program: "kubectl", versionArgs: ["version", "--client"], range: ">=1.34.0 <1.37.0" },
-  },
-  coredns: {
-    module: "coredns",
-    package: "github.com/coredns/coredns",
-    versionOf: "github.com/coredns/coredns",
-    seconds: 110,
   },
   helm: {
     module: "helm4",
