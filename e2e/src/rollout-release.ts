@@ -1,9 +1,7 @@
 import path from "node:path";
-import { type KubeObject, type Resource, resources } from "@safe-deploy/kube";
+import { hashLabel, type KubeObject, type Resource, resources } from "@safe-deploy/kube";
 import { deployArguments, release } from "./app-release.ts";
 import { root, type World } from "./world.ts";
-
-export const hashLabel = "rollouts-pod-template-hash";
 
 export function values(name: string): string[] {
   return ["-f", path.join(root, `e2e/values/${name}.yaml`)];

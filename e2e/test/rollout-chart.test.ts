@@ -1,9 +1,9 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type KubeObject, type Pod, resources, type Rollout } from "@safe-deploy/kube";
+import { hashLabel, type KubeObject, type Pod, resources, type Rollout } from "@safe-deploy/kube";
 import { inFullRun, isFull } from "../src/full-run.ts";
 import { helmArguments, release } from "../src/app-release.ts";
-import { hashLabel, rolloutArguments, routing, traefikService, values } from "../src/rollout-release.ts";
+import { rolloutArguments, routing, traefikService, values } from "../src/rollout-release.ts";
 import { type Ran, words } from "../src/run.ts";
 import { World } from "../src/world.ts";
 

@@ -177,6 +177,25 @@ test("a bad version is aborted by the verdict, whatever the network wants", asyn
   expect(cluster.created.at(-1)).toMatchObject({ reason: "AgentABORT", type: "Warning" });
 });
 
+test("a container of the version under test that ends aborts it; stable's do not", async () => {
+  const { cluster } = await start();
+  const ended = (index: number, exitCode: number): void => {
+    const pod = cluster.pods[index]!;
+    const terminated = { exitCode, reason: "Error" };
+    const container = { name: "app", ready: true, restartCount: 1, image: "", imageID: "", lastState: { terminated } };
+    cluster.pods[index] = { ...pod, status: { ...pod.status, containerStatuses: [container] } };
+  };
+  ended(1, 137);
+  await until(() => cluster.weights.length > 2);
+  expect(cluster.weights).not.toContain(0);
+  ended(0, 3);
+  await until(() => cluster.weights.at(-1) === 0);
+  expect(cluster.created.at(-1)).toMatchObject({
+    reason: "AgentABORT",
+    message: expect.stringContaining("container app ended with exit code 3"),
+  });
+});
+
 test("as an adviser it changes nothing, and says what it would do", async () => {
   const { cluster, log } = await start({ mode: "advise" });
   await until(() => log.filter(({ action }) => action === "UP").length >= 3);

@@ -21,6 +21,7 @@ export {
   type Sources,
   type WaitOptions,
 } from "./observe.ts";
+export { hashLabel, isReady } from "./pods.ts";
 export { compareQuantities, formatQuantity, parseQuantity, type Quantity } from "./quantity.ts";
 export { resources, type ResourceName } from "./resources.ts";
 export type { WatchEvent } from "./watch.ts";

@@ -9,13 +9,12 @@ import { fork } from "node:child_process";
 import { once } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
 import { parseArgs } from "node:util";
-import type { Pod, Rollout } from "@safe-deploy/kube";
+import { hashLabel, type Pod, type Rollout } from "@safe-deploy/kube";
 import { ClusterState } from "../src/cluster-state.ts";
 import { RolloutJudge } from "../src/judge-rollouts.ts";
 import { OwnMetrics } from "../src/own-metrics.ts";
 import type { AttemptRecord, RecordStore } from "../src/record.ts";
 import { settingsAnnotation } from "../src/release-settings.ts";
-import { hashLabel } from "../src/update.ts";
 import { settings } from "../test/fixtures.ts";
 
 /** Of each version of each rollout. */

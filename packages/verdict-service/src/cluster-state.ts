@@ -1,5 +1,4 @@
-import type { Pod, Rollout } from "@safe-deploy/kube";
-import { hashLabel } from "./update.ts";
+import { hashLabel, type Pod, type Rollout } from "@safe-deploy/kube";
 
 /** Told of each Rollout that was added or changed, or (undefined) is gone; `isFirst` after a new list of all. */
 export type RolloutListener = (key: string, rollout: Rollout | undefined, isFirst: boolean) => void;

@@ -1,7 +1,6 @@
-import { type AnalysisRun, type ConfigMap, type Kube, resources } from "@safe-deploy/kube";
+import { type AnalysisRun, type ConfigMap, hashLabel, type Kube, resources } from "@safe-deploy/kube";
 import type { Log } from "./log.ts";
 import { type AttemptRecord, parseRecord, pathKey, recordKey, recordName, type RecordStore } from "./record.ts";
-import { hashLabel } from "./update.ts";
 
 /** Keeps each Rollout's last attempt in a ConfigMap beside it, which is removed with it. */
 export class ConfigMapStore implements RecordStore {

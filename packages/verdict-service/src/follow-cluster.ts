@@ -1,6 +1,13 @@
-import { type Kube, type KubeObject, type Pod, type Resource, resources, type Rollout } from "@safe-deploy/kube";
+import {
+  hashLabel,
+  type Kube,
+  type KubeObject,
+  type Pod,
+  type Resource,
+  resources,
+  type Rollout,
+} from "@safe-deploy/kube";
 import type { ClusterState } from "./cluster-state.ts";
-import { hashLabel } from "./update.ts";
 
 /**
  * Keeps the state up to date by two watches for the cluster, or two for each of `namespaces`, until the signal aborts.

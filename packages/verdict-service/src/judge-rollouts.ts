@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import type { Rollout } from "@safe-deploy/kube";
+import { isReady, type Rollout } from "@safe-deploy/kube";
 import { Attempt, type Surroundings } from "./attempt.ts";
 import type { ClusterState } from "./cluster-state.ts";
 import type { Log } from "./log.ts";

@@ -1,11 +1,10 @@
-import type { Pod } from "@safe-deploy/kube";
+import { isReady, type Pod } from "@safe-deploy/kube";
 import type { Sample, Version } from "@safe-deploy/verdict";
 import type { CounterReader, Readout } from "./exposition.ts";
 import { askPrometheus } from "./prometheus.ts";
 import type { Source } from "./record.ts";
 import type { ReleaseSettings } from "./release-settings.ts";
 import { ScrapeError, type Scraper } from "./scrape.ts";
-import { isReady } from "./update.ts";
 
 export interface Sampled {
   samples: Sample[];

@@ -1,8 +1,5 @@
 import type { CanaryStep, Pod, Rollout } from "@safe-deploy/kube";
 
-/** Label of a pod with the hash of its template; Argo Rollouts sets it. */
-export const hashLabel = "rollouts-pod-template-hash";
-
 /** A Rollout that is between two versions, as its status has it. */
 export interface Update {
   /** Of the Rollout. */
@@ -62,8 +59,4 @@ function stepWeight(steps: readonly CanaryStep[], index: number): number {
 export function isOfRollout(pod: Pod, { spec }: Rollout): boolean {
   const wanted = spec.selector?.matchLabels ?? {};
   return Object.entries(wanted).every(([label, value]) => pod.metadata.labels?.[label] === value);
-}
-
-export function isReady({ status }: Pod): boolean {
-  return status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True") === true;
 }

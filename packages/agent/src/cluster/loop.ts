@@ -1,12 +1,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Kube, KubeError, type Pod, resources, type Rollout } from "@safe-deploy/kube";
+import { hashLabel, type Kube, KubeError, type Pod, resources, type Rollout } from "@safe-deploy/kube";
 import type { Version } from "@safe-deploy/verdict";
+import { type Endings, incidentsOf } from "@safe-deploy/verdict-service";
 import { actionNames, HOLD } from "../actions.ts";
 import type { AgentPolicy } from "../policies/agent-policy.ts";
 import { type AttemptMemory, beginAttempt, decide, type Decision, look, looksPerStep } from "./attempt.ts";
 import type { AgentConfig } from "./config.ts";
 import { type PodReading, readCounters } from "./exposition.ts";
-import { hashLabel, incidentsOf, isServing, metricsOf, type ReadPod, samplesOf, versionOf } from "./pods.ts";
+import { isServing, metricsOf, type ReadPod, samplesOf, versionOf } from "./pods.ts";
 import { patchFor, type Position, positionOf, unsteerable } from "./position.ts";
 import { readStatus, tellEvent, writeStatus } from "./status.ts";
 
@@ -29,7 +30,7 @@ interface Watched {
   attempt: string | undefined;
   memory: AttemptMemory | undefined;
   looks: number;
-  restarts: Map<string, number>;
+  endings: Endings;
   /** The pods, and the counts, at the last decision. */
   before: Map<string, { at: number; reading: PodReading }>;
   countsBefore: AttemptMemory["verdict"]["totals"] | undefined;
@@ -73,7 +74,7 @@ async function recall(kube: Cluster, config: AgentConfig): Promise<Watched> {
     attempt: saved?.attempt,
     memory: saved?.memory,
     looks: 0,
-    restarts: new Map(saved?.restarts ?? []),
+    endings: saved?.endings ?? {},
     before: new Map(),
     countsBefore: undefined,
     beforeAt: 0,
@@ -96,16 +97,17 @@ async function tick(o: LoopOptions, watched: Watched): Promise<void> {
     await settle(o, watched, rollout, position);
     return;
   }
-  await beginIfNew(o, watched, rollout);
+  beginIfNew(o, watched, rollout);
   const pods = await podsOf(kube, rollout);
   const read = await Promise.all(pods.filter(({ pod }) => isServing(pod)).map((one) => readPod(one, config)));
   const now = Date.now();
+  const canaries = pods.flatMap(({ pod, version }) => (version === "canary" ? [pod] : []));
   watched.memory = look(watched.memory!, {
     now,
     weight: position.weight,
     stableServes: position.weight < 100,
     samples: samplesOf(read),
-    incidents: incidentsOf(pods, watched.restarts),
+    incidents: incidentsOf(canaries, watched.endings, watched.memory!.verdict.startedAt),
     problems: problemsOf(read, position.weight),
   });
   watched.looks++;
@@ -154,7 +156,7 @@ async function decideAndAct(
   await writeStatus(kube, rollout, {
     attempt: watched.attempt,
     memory: watched.memory,
-    restarts: [...watched.restarts],
+    endings: watched.endings,
     ended: false,
     number: watched.number,
     mode: config.mode,
@@ -228,7 +230,7 @@ function remember(watched: Watched, read: readonly ReadPod[], now: number): void
   watched.beforeAt = now;
 }
 
-async function beginIfNew({ kube, config, log }: LoopOptions, watched: Watched, rollout: Rollout): Promise<void> {
+function beginIfNew({ config, log }: LoopOptions, watched: Watched, rollout: Rollout): void {
   const version = `${rollout.metadata.uid}/${rollout.status?.currentPodHash}`;
   const isSame = watched.attempt?.startsWith(`${version}/`) === true && !watched.ended && watched.memory !== undefined;
   if (isSame) return;
@@ -240,9 +242,7 @@ async function beginIfNew({ kube, config, log }: LoopOptions, watched: Watched, 
   watched.looks = 0;
   watched.before = new Map();
   watched.countsBefore = undefined;
-  watched.restarts = new Map();
-  // What restarted before is not this attempt's.
-  incidentsOf(await podsOf(kube, rollout), watched.restarts);
+  watched.endings = {};
   log({ what: "attempt begins", attempt: watched.attempt, mode: config.mode });
 }
 
@@ -260,7 +260,7 @@ async function settle(
   await writeStatus(kube, rollout, {
     attempt: watched.attempt,
     memory: watched.memory,
-    restarts: [],
+    endings: {},
     ended: true,
     number: watched.number,
     mode: config.mode,

@@ -1,10 +1,7 @@
-import type { Pod, Rollout } from "@safe-deploy/kube";
-import { parseQuantity } from "@safe-deploy/kube";
-import type { HardEvidence, Sample, Version } from "@safe-deploy/verdict";
+import { hashLabel, isReady, parseQuantity, type Pod, type Rollout } from "@safe-deploy/kube";
+import type { Sample, Version } from "@safe-deploy/verdict";
 import type { Metrics } from "../features.ts";
 import { bucketGrowth, percentile95Ms, type PodReading, sumBuckets } from "./exposition.ts";
-
-export const hashLabel = "rollouts-pod-template-hash";
 
 /** Which version a pod is of; undefined for one of an older version. */
 export function versionOf(pod: Pod, { status = {} }: Rollout): Version | undefined {
@@ -16,8 +13,7 @@ export function versionOf(pod: Pod, { status = {} }: Rollout): Version | undefin
 
 /** Pods that take requests: ready, and not on their way out. */
 export function isServing(pod: Pod): boolean {
-  const ready = pod.status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True") ?? false;
-  return ready && pod.metadata.deletionTimestamp === undefined && pod.status?.podIP !== undefined;
+  return isReady(pod) && pod.metadata.deletionTimestamp === undefined && pod.status?.podIP !== undefined;
 }
 
 /** One pod as it was read, or why it could not be. */
@@ -45,28 +41,6 @@ export function samplesOf(read: readonly ReadPod[]): Sample[] {
           },
         ],
   );
-}
-
-/** What happened to the canary's containers since the last look. @param seen restarts by pod; brought up to date. */
-export function incidentsOf(
-  pods: readonly { pod: Pod; version: Version }[],
-  seen: Map<string, number>,
-): { kind: HardEvidence; pod: string; message: string }[] {
-  const incidents: { kind: HardEvidence; pod: string; message: string }[] = [];
-  for (const { pod, version } of pods) {
-    const { name } = pod.metadata;
-    for (const container of pod.status?.containerStatuses ?? []) {
-      const key = `${name}/${container.name}`;
-      const before = seen.get(key) ?? 0;
-      seen.set(key, container.restartCount);
-      if (version !== "canary" || container.restartCount <= before) continue;
-      const ended = container.lastState?.terminated;
-      const kind = ended?.reason === "OOMKilled" ? "outOfMemory" : (ended?.exitCode ?? 0) === 0 ? "restart" : "crash";
-      const why = ended === undefined ? "" : ` (${ended.reason ?? "ended"}, exit code ${ended.exitCode})`;
-      incidents.push({ kind, pod: name, message: `container ${container.name} was restarted${why}` });
-    }
-  }
-  return incidents;
 }
 
 /** All that a step's metrics are computed from: the pods at its start and at its end, and what was counted meanwhile. */

@@ -1,4 +1,5 @@
 import { type ConfigMap, resources, type Rollout } from "@safe-deploy/kube";
+import type { Endings } from "@safe-deploy/verdict-service";
 import type { AttemptMemory } from "./attempt.ts";
 import type { Mode } from "./config.ts";
 import type { Cluster } from "./loop.ts";
@@ -7,7 +8,7 @@ import type { Cluster } from "./loop.ts";
 export interface AgentStatus {
   attempt: string | undefined;
   memory: AttemptMemory | undefined;
-  restarts: [string, number][];
+  endings: Endings;
   ended: boolean;
   number: number;
   mode: Mode;

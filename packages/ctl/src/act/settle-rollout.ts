@@ -1,8 +1,7 @@
-import { resources, type Service } from "@safe-deploy/kube";
+import { hashLabel, resources, type Service } from "@safe-deploy/kube";
 import type { Context } from "../context.ts";
 import type { ReleaseFacts } from "../domain/facts.ts";
 import { rolloutState } from "../domain/rollout.ts";
-import { hashLabel } from "../domain/rollout-object.ts";
 import { planRollback } from "../domain/rollout-commands.ts";
 import { templateHash } from "../domain/serving.ts";
 import { CtlError } from "../errors.ts";

@@ -1,8 +1,8 @@
+import { hashLabel } from "@safe-deploy/kube";
 import { styleText } from "node:util";
 import { observeRollout } from "../act/control-rollout.ts";
 import type { GlobalOptions } from "../command-line.ts";
 import type { ReleaseFacts } from "../domain/facts.ts";
-import { hashLabel } from "../domain/rollout-object.ts";
 import { rolloutChanges } from "../domain/rollout-changes.ts";
 import { rolloutState, type RolloutState } from "../domain/rollout.ts";
 import { rolloutVerdict, type RolloutVerdict } from "../domain/rollout-verdict.ts";

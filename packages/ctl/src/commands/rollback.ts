@@ -1,9 +1,9 @@
+import { hashLabel } from "@safe-deploy/kube";
 import { removeFirst } from "../act/first-release.ts";
 import { chooseTarget, rollback } from "../act/rollback.ts";
 import type { GlobalOptions } from "../command-line.ts";
 import { waitsForRoute } from "../domain/first-release.ts";
 import type { LedgerEntry } from "../domain/ledger.ts";
-import { hashLabel } from "../domain/rollout-object.ts";
 import { planRollback } from "../domain/rollout-commands.ts";
 import { CtlError } from "../errors.ts";
 import { ExitCode } from "../exit-codes.ts";

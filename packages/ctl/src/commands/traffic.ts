@@ -1,8 +1,8 @@
+import { hashLabel } from "@safe-deploy/kube";
 import http from "node:http";
 import https from "node:https";
 import { observeRollout } from "../act/control-rollout.ts";
 import type { GlobalOptions } from "../command-line.ts";
-import { hashLabel } from "../domain/rollout-object.ts";
 import { parseImageReference } from "../domain/image-reference.ts";
 import { type Answer, judgeSplit, noVersion, type SplitJudgement } from "../domain/traffic-split.ts";
 import { isSwitched } from "../domain/rollout-commands.ts";

@@ -2,13 +2,14 @@ import {
   compareQuantities,
   type ContainerStatus,
   type Event,
+  isReady,
   type Job,
   lastSeenMs,
   type Pod,
   type Probe,
   type ReplicaSet,
 } from "@safe-deploy/kube";
-import { newReplicaSet, podsOf, type WorkloadSnapshot, isReady, workloadOf } from "./serving.ts";
+import { newReplicaSet, podsOf, type WorkloadSnapshot, workloadOf } from "./serving.ts";
 
 export type FaultKind =
   | "ImageCannotBePulled"

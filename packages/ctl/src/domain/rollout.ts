@@ -1,15 +1,16 @@
-import type {
-  AnalysisMetric,
-  AnalysisMetricResult,
-  AnalysisPhase,
-  AnalysisRun,
-  CanaryStep,
-  Pod,
-  ReplicaSet,
-  Rollout,
+import {
+  type AnalysisMetric,
+  type AnalysisMetricResult,
+  type AnalysisPhase,
+  type AnalysisRun,
+  type CanaryStep,
+  hashLabel,
+  isReady,
+  type Pod,
+  type ReplicaSet,
+  type Rollout,
 } from "@safe-deploy/kube";
-import { hashLabel, isRolloutObserved } from "./rollout-object.ts";
-import { isReady } from "./serving.ts";
+import { isRolloutObserved } from "./rollout-object.ts";
 
 /** What Argo Rollouts' controller has written down of one update, in plain data. */
 export interface RolloutState {

@@ -1,14 +1,16 @@
-import type {
-  ContainerStatus,
-  Deployment,
-  EndpointSlice,
-  Pod,
-  PodTemplate,
-  ReplicaSet,
-  Rollout,
+import {
+  type ContainerStatus,
+  type Deployment,
+  type EndpointSlice,
+  hashLabel,
+  isReady,
+  type Pod,
+  type PodTemplate,
+  type ReplicaSet,
+  type Rollout,
 } from "@safe-deploy/kube";
 import { shortHash } from "./canonical.ts";
-import { hashLabel, isRolloutObserved } from "./rollout-object.ts";
+import { isRolloutObserved } from "./rollout-object.ts";
 
 /** What the cluster holds of one workload, at one moment. */
 export interface WorkloadSnapshot {
@@ -176,12 +178,6 @@ export function servingUnchangedSince({ rollout, pods }: WorkloadSnapshot): numb
     return [ready?.lastTransitionTime, ready?.status === "True" ? metadata.deletionTimestamp : undefined];
   });
   return Math.max(...changes.filter((at) => at !== undefined).map((at) => Date.parse(at) + secondMs));
-}
-
-export function isReady(pod: Pod): boolean {
-  return (
-    pod.status?.conditions?.some((condition) => condition.type === "Ready" && condition.status === "True") ?? false
-  );
 }
 
 /** The digest that the pods of the present template run the container with; undefined until one of them runs. */

@@ -1,5 +1,11 @@
-import { type AnalysisMeasurement, type AnalysisRun, type Event, lastSeenMs, type Pod } from "@safe-deploy/kube";
-import { hashLabel } from "../domain/rollout-object.ts";
+import {
+  type AnalysisMeasurement,
+  type AnalysisRun,
+  type Event,
+  hashLabel,
+  lastSeenMs,
+  type Pod,
+} from "@safe-deploy/kube";
 import { type RolloutAnalysisState, rolloutState, type RolloutState } from "../domain/rollout.ts";
 import { newReplicaSet, type WorkloadSnapshot } from "../domain/serving.ts";
 import type { FollowedWorkload } from "../observe/follow-workload.ts";

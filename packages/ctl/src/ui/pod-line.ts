@@ -1,5 +1,4 @@
-import type { Pod } from "@safe-deploy/kube";
-import { isReady } from "../domain/serving.ts";
+import { isReady, type Pod } from "@safe-deploy/kube";
 import type { PodLine } from "./progress.ts";
 
 /** A pod in one line, its state as `kubectl get pods` words it. */

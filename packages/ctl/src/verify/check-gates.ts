@@ -1,7 +1,6 @@
-import { type Kube, resources } from "@safe-deploy/kube";
+import { hashLabel, type Kube, resources } from "@safe-deploy/kube";
 import type { ReleaseFacts } from "../domain/facts.ts";
 import { gatesWithoutPass } from "../domain/gate-answers.ts";
-import { hashLabel } from "../domain/rollout-object.ts";
 import { rolloutState } from "../domain/rollout.ts";
 
 /**
