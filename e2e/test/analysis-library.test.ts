@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { type KubeObject, resources } from "@safe-deploy/kube";
+import { hashLabel, type KubeObject, resources } from "@safe-deploy/kube";
 import type { Load } from "@safe-deploy/load";
 import { load as parseYaml } from "js-yaml";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -179,7 +179,7 @@ test("Argo Rollouts gets the same answers, runs the Jobs, and promotes", async (
   expect(await routing(world, namespace)).toMatchObject({ stable: canary, isStable: true });
   const { items } = await world.kube.list(resources.AnalysisRun, {
     namespace,
-    labelSelector: `rollouts-pod-template-hash=${canary}`,
+    labelSelector: `${hashLabel}=${canary}`,
   });
   const results = items.flatMap(({ status }) => status?.metricResults ?? []);
   expect(results.map(({ name }) => name).toSorted()).toEqual([...gate.map(kebab), "verified"].toSorted());

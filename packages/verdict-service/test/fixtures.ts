@@ -1,11 +1,10 @@
 import http from "node:http";
 import type { AddressInfo } from "node:net";
-import { hashLabel, type Pod, type Rollout } from "@safe-deploy/kube";
+import { type AnalysisRun, hashLabel, type Pod, type Rollout } from "@safe-deploy/kube";
 import { defaultPolicy } from "@safe-deploy/verdict";
 import type { Log } from "../src/log.ts";
 import type { AttemptRecord, RecordStore } from "../src/record.ts";
 import { settingsAnnotation } from "../src/release-settings.ts";
-import type { AnalysisRun } from "@safe-deploy/kube";
 
 export const namespace = "shop";
 export const name = "myapp";

@@ -1,10 +1,10 @@
-import type { PodTemplate } from "@safe-deploy/kube";
+import { hashLabel, type PodTemplate } from "@safe-deploy/kube";
 import { shortHash } from "./canonical.ts";
 
 /** Written by `kubectl rollout restart`; a restart is not another content. */
 const restartAnnotation = "kubectl.kubernetes.io/restartedAt";
 /** Written by the controllers, and derived from the rest. */
-const derivedLabels = ["pod-template-hash", "rollouts-pod-template-hash"];
+const derivedLabels = ["pod-template-hash", hashLabel];
 
 /**
  * Identifies what a release runs: its pod template (which names its config version) and the image's digest as run.

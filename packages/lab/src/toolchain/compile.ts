@@ -12,7 +12,7 @@ const longestCompile = 3600;
  * What makes a compile shorter and leaves the binary's behaviour, so no part of the cache's key: debugging
  * information that the linker strips again takes a tenth of it.
  */
-const effort = ["-gcflags=all=-dwarf=false"];
+const withoutDebugInfo = ["-gcflags=all=-dwarf=false"];
 
 /** Fetches the modules that the binary needs into Go's module cache. */
 export async function download(recipe: Recipe, signal: AbortSignal | undefined): Promise<void> {
@@ -40,7 +40,7 @@ export async function compile(
   for (const name of readdirSync(directory).filter((name) => name.startsWith("."))) rmSync(path.join(directory, name));
   const unfinished = path.join(directory, `.${recipe.name}.${process.pid}`);
   try {
-    await go(["build", ...effort, ...recipe.flags, "-o", unfinished, recipe.tool.package], recipe, o.signal);
+    await go(["build", ...withoutDebugInfo, ...recipe.flags, "-o", unfinished, recipe.tool.package], recipe, o.signal);
     renameSync(unfinished, recipe.file);
   } finally {
     rmSync(unfinished, { force: true });

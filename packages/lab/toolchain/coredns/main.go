@@ -1,5 +1,5 @@
-// Command coredns is CoreDNS with the plugins that the lab's configuration names and no others:
-// most of what it is usually built with are the client libraries of clouds.
+// Command coredns is CoreDNS with the plugins that the lab's configuration names and no others,
+// so that the client libraries of clouds need not be compiled.
 package main
 
 import (
