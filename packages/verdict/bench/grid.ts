@@ -3,7 +3,7 @@
  * [--rows FILE]`. Each cell has a seed of its own, so the figures repeat whatever the number of workers. What is done is
  * kept in FILE, and a run that was ended goes on from there.
  */
-import { appendFileSync, existsSync, readFileSync } from "node:fs";
+import { appendFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
 import { clopperPearson } from "../src/intervals.ts";
@@ -169,7 +169,11 @@ async function main(): Promise<void> {
 
 function readRows(file: string): Row[] {
   if (!existsSync(file)) return [];
-  const lines = readFileSync(file, "utf8").split("\n").filter(Boolean);
+  const text = readFileSync(file, "utf8");
+  // A run that was killed may have left half a line; the next row must not be written behind it.
+  const whole = text.slice(0, text.lastIndexOf("\n") + 1);
+  if (whole !== text) writeFileSync(file, whole);
+  const lines = whole.split("\n").filter(Boolean);
   return lines.map((line) => JSON.parse(line) as Row);
 }
 
