@@ -204,6 +204,8 @@ export function refuseFindings(context: Context, findings: Finding[]): void {
         kind: "note",
         what: `preflight: ${findings.filter(({ status }) => status === "ok").length} checks passed`,
       });
+    for (const { check, what } of findings.filter(({ isTold }) => isTold === true))
+      context.timeline.add({ kind: "note", what: `${check}: ${what}` });
     return;
   }
   const code = refusals.every(({ check }) => check === "rights") ? "CTL_E_FORBIDDEN" : "CTL_E_PREFLIGHT";

@@ -8,6 +8,8 @@ export interface Finding {
   what: string;
   /** What to do about it. */
   next?: string;
+  /** Whether a person should read it before the deploy begins, although all is well. */
+  isTold?: true;
 }
 
 export function ok(check: string, what: string): Finding {

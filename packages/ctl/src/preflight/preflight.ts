@@ -16,6 +16,8 @@ import { workloadOf, type WorkloadSnapshot } from "../domain/serving.ts";
 import { lostAutoscaler } from "../observe/autoscaler.ts";
 import { hookLabel } from "../observe/follow-workload.ts";
 import { resolveImage } from "../observe/registry.ts";
+import { readVerdictRecord } from "../observe/verdict-record.ts";
+import { verdictFinding } from "./verdict.ts";
 import { type Finding, ok, refused, unknown } from "./finding.ts";
 import { modeFinding } from "./mode.ts";
 import { type Quota, quotaProblems, rolloutShape, type Strategy, usageOf } from "./quota.ts";
@@ -49,7 +51,7 @@ export async function preflight(input: PreflightInput): Promise<Finding[]> {
     `--release ${input.facts.release} -n ${kube.namespace}`,
   );
   const replicas = replicasFinding(input);
-  const checks = [checkChecks(input.checks), checkImages(input.objects)];
+  const checks = [checkChecks(input.checks), checkImages(input.objects), checkVerdict(input)];
   if (input.namespace.exists) checks.push(checkObjects(input), checkQuota(input));
   return [
     ...rights,
@@ -130,6 +132,12 @@ function namespaceFinding(name: string, { exists, create }: PreflightInput["name
     `namespace ${name} does not exist`,
     `kubectl create namespace ${name}, or add --create-namespace`,
   );
+}
+
+async function checkVerdict({ kube, objects, facts }: PreflightInput): Promise<Finding[]> {
+  const before = await readVerdictRecord(kube, facts.workload.name);
+  const finding = verdictFinding(objects, before);
+  return finding === undefined ? [] : [finding];
 }
 
 async function checkChecks(text: string): Promise<Finding[]> {

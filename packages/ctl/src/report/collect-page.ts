@@ -1,11 +1,11 @@
 import { type Kube, type Pod, resources } from "@safe-deploy/kube";
 import type { LogExcerpt, Report } from "@safe-deploy/report";
-import { parseRecord, recordName } from "@safe-deploy/verdict-service";
 import type { ReleaseFacts } from "../domain/facts.ts";
 import type { HelmRelease } from "../domain/helm-release.ts";
 import type { LedgerEntry } from "../domain/ledger.ts";
 import { readTraffic, type TrafficSeries } from "../observe/prometheus-series.ts";
 import { factsOf, readHelmReleases, readLedger, type ReleaseState } from "../observe/release-state.ts";
+import { readVerdictRecord } from "../observe/verdict-record.ts";
 import type { Evidence } from "./evidence.ts";
 import type { Journal } from "./journal.ts";
 import { logExcerpt } from "./log-excerpt.ts";
@@ -70,14 +70,8 @@ async function readEvidence(
 ): Promise<Evidence | undefined> {
   const rollout = facts.find(({ workload }) => workload.kind === "Rollout")?.workload.name;
   if (rollout === undefined) return undefined;
-  const found = await orElse(kube.get(resources.ConfigMap, recordName(rollout)), undefined);
-  if (found?.data === undefined) return undefined;
-  try {
-    const record = parseRecord(found.data);
-    return record?.canary === fresh ? record : undefined;
-  } catch {
-    return undefined;
-  }
+  const record = await orElse(readVerdictRecord(kube, rollout), undefined);
+  return record?.canary === fresh ? record : undefined;
 }
 
 /** Of every revision that Helm has or had, newest first. A rollback's revision tells what it was rendered as first. */
