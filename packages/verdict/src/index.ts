@@ -47,6 +47,7 @@ export {
   watchFor,
   type WatchValues,
 } from "./simulator/find-settings.ts";
+export type { Move, SteeredRollout, Steering } from "./simulator/steering.ts";
 export {
   readRecording,
   type RecordedVersions,

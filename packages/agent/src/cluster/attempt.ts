@@ -55,19 +55,18 @@ export function policyOf({ stepSeconds }: AttemptSettings): Policy {
   return { ...defaultPolicy, staleSeconds: Math.max(defaultPolicy.staleSeconds, 3 * stepSeconds) };
 }
 
+/** What its looks and its time are for the sequential tests. */
+export function planOf({ stepSeconds, maxSteps }: AttemptSettings): Plan {
+  const lookSeconds = stepSeconds / looksPerStep;
+  const horizonSeconds = maxSteps * stepSeconds;
+  return { pollSeconds: lookSeconds, scrapeSeconds: lookSeconds, horizonSeconds, gateSeconds: horizonSeconds };
+}
+
 /** Begins an attempt. @param at milliseconds since the epoch. */
 export function beginAttempt(name: string, settings: AttemptSettings, at: number): AttemptMemory {
-  const lookSeconds = settings.stepSeconds / looksPerStep;
-  const horizonSeconds = settings.maxSteps * settings.stepSeconds;
-  const plan: Plan = {
-    pollSeconds: lookSeconds,
-    scrapeSeconds: lookSeconds,
-    horizonSeconds,
-    gateSeconds: horizonSeconds,
-  };
   return {
     schemaVersion: 1,
-    verdict: start(name, policyOf(settings), plan, at),
+    verdict: start(name, policyOf(settings), planOf(settings), at),
     result: null,
     step: 0,
     stepsAtWeight: 0,

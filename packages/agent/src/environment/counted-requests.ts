@@ -1,6 +1,8 @@
 import { type Random, type Scenario, scenarios } from "@safe-deploy/verdict";
+import { defaultStepSeconds } from "../cost.ts";
 import type { Metrics } from "../features.ts";
-import { drawOne, type Environment, normal, type Served, type Truth } from "./truth.ts";
+import { RandomResources } from "./random-resources.ts";
+import { drawOne, type Environment, type Served, type Truth } from "./truth.ts";
 
 /** From which rollouts are drawn. Training and evaluation share no value, so that nothing can be learned by heart. */
 export interface Ranges {
@@ -100,35 +102,6 @@ class CountedVersion implements Truth {
   }
 
   metrics(_second: number, weight: number, served: Served, random: Random): Metrics {
-    return this.#resources.metrics(weight, served, random);
-  }
-}
-
-/**
- * Latency, CPU and memory say nothing here about how good a version is: every episode has levels of its own, so that
- * nothing is learned from levels that no two services share.
- */
-class RandomResources {
-  readonly #latencyMs: number;
-  readonly #cpu: number;
-  readonly #memory: number;
-
-  constructor(random: Random) {
-    this.#latencyMs = 20 + 130 * random.uniform();
-    this.#cpu = 0.05 + 0.5 * random.uniform();
-    this.#memory = 0.1 + 0.6 * random.uniform();
-  }
-
-  metrics(weight: number, served: Served, random: Random): Metrics {
-    const all = served.requests + served.stableRequests;
-    return {
-      errorRatio: served.requests === 0 ? 0 : served.bad / served.requests,
-      latencyMs: Math.max(0, this.#latencyMs + normal(random, 8)),
-      cpu: this.#cpu * (0.3 + (0.7 * weight) / 100) + normal(random, 0.02),
-      memory: this.#memory + normal(random, 0.015),
-      totalErrorRatio: all === 0 ? 0 : (served.bad + served.stableBad) / all,
-      totalLatencyMs: Math.max(0, this.#latencyMs + normal(random, 4)),
-      requestsPerSecond: all / 10,
-    };
+    return this.#resources.metrics(weight, served, defaultStepSeconds, random);
   }
 }

@@ -25,6 +25,7 @@ import { secondsWords } from "../domain/rollout.ts";
 import { CtlError } from "../errors.ts";
 import { ExitCode } from "../exit-codes.ts";
 import type { Outcome } from "../output.ts";
+import type { AgentValues } from "../simulate/agent.ts";
 import { runBreathing } from "../simulate/breathe.ts";
 import { replays, type ScenarioName, scenarioNames, scenariosOf, type Traffic } from "../simulate/scenarios.ts";
 import { planWords } from "../simulate/plan-words.ts";
@@ -256,7 +257,7 @@ async function readSides(options: SimulateOptions, assumptions: PlanAssumptions)
         setString: options.setString,
       })) as unknown as RolloutValues;
       const letter = chosen.length === 1 ? "" : "AB"[index]!;
-      return { letter, name, values, ...planOf(values, name, assumptions) };
+      return { letter, name, values, ...(await planOf(values, name, assumptions)) };
     }),
   );
 }
@@ -265,8 +266,12 @@ const nameOf = (files: string[]) =>
   files.length === 0 ? "the chart's own values" : files.map((file) => basename(file)).join(" + ");
 
 /** @throws CtlError CTL_E_NO_SIMULATION */
-function planOf(
-  values: RolloutValues & { mode?: string; worker?: boolean },
+async function planOf(
+  values: RolloutValues & {
+    mode?: string;
+    worker?: boolean;
+    agent?: AgentValues & { enabled?: boolean; mode?: string };
+  },
   name: string,
   assumptions: PlanAssumptions,
 ) {
@@ -281,7 +286,11 @@ function planOf(
     });
   }
   try {
-    return planFromValues(values, assumptions);
+    const { plan, alwaysGood } = planFromValues(values, assumptions);
+    const { agent } = values;
+    if (agent?.enabled !== true || agent.mode !== "steer") return { plan, alwaysGood };
+    const { agentSteering } = await import("../simulate/agent.ts");
+    return { plan: { ...plan, steering: agentSteering(agent) }, alwaysGood };
   } catch (error) {
     if (!(error instanceof PlanError)) throw error;
     throw new CtlError("CTL_E_NO_SIMULATION", [`${name}:`, ...error.problems.map((each) => `  - ${each}`)].join("\n"), {
@@ -318,7 +327,7 @@ async function writePlot(file: string, text: string): Promise<void> {
 export function sideLines({ letter, name, plan, alwaysGood }: Side): string[] {
   const split = plan.router ? "canary by a router" : `canary by the share of ${plan.replicas} pods`;
   return [
-    `${letter === "" ? "" : `${letter} = `}${name}: ${split}, ${plan.engine}, ${secondsWords(plannedSeconds(plan))} when all is well`,
+    `${letter === "" ? "" : `${letter} = `}${name}: ${split}, ${plan.engine}${plan.steering === undefined ? "" : ", steered by the agent"}, ${secondsWords(plannedSeconds(plan))} when all is well`,
     ...planWords(plan),
     ...(alwaysGood.length === 0 ? [] : wrapItems(alwaysGood, "  not simulated, taken as good: ")),
   ];

@@ -3,16 +3,19 @@ import { secondsWords } from "../domain/rollout.ts";
 import { wrapItems } from "../ui/wrap.ts";
 
 /** The steps in words, and what watches them, in lines for a terminal. */
-export function planWords({ steps, background }: RolloutPlan): string[] {
+export function planWords({ steps, background, steering }: RolloutPlan): string[] {
   const watched = background.metrics.map(({ name }) => name);
   return [
-    ...wrapItems(steps.map(stepWords), "  "),
+    ...wrapItems(
+      steps.map((step) => stepWords(step, steering === undefined ? "until promoted" : "until the agent moves")),
+      "  ",
+    ),
     ...(watched.length === 0 ? [] : wrapItems(watched, "  watched all the time: ")),
   ];
 }
 
-function stepWords(step: Step): string {
+function stepWords(step: Step, openPause: string): string {
   if ("setWeight" in step) return `${step.setWeight} %`;
-  if ("pauseSeconds" in step) return step.pauseSeconds === null ? "until promoted" : secondsWords(step.pauseSeconds);
+  if ("pauseSeconds" in step) return step.pauseSeconds === null ? openPause : secondsWords(step.pauseSeconds);
   return `gate ${step.analysis.map(({ name }) => name).join(" + ")}`;
 }

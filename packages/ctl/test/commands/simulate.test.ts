@@ -115,6 +115,25 @@ describe("a simulation", () => {
     expect(await engineOf()).toBe("thresholds");
   });
 
+  test("plays the agent where the values let it steer, and a person's pause where it advises", async () => {
+    const own = values();
+    const tens = Array.from({ length: 9 }, (_, index) => [{ setWeight: 10 * (index + 1) }, { pause: {} }]).flat();
+    const canary = { ...own.rollout.canary, steps: [...tens, { setWeight: 100 }] };
+    const agent = { enabled: true, stepIntervalSeconds: 10, maxSteps: 100, sloLatencyMs: 200, ownAbort: "advises" };
+    const withMode = (mode: string) =>
+      helmWith({ ...own, rollout: { ...own.rollout, canary }, agent: { ...agent, mode } });
+    await withMode("steer");
+    const steered = await simulate({ scenario: ["healthy", "buggy"], errors: ["20%"] });
+    expect(steered.text).toContain("canary by a router, thresholds, steered by the agent,");
+    expect(steered.text).toContain("10 %, until the agent moves, 20 %");
+    expect(steered.text).toMatch(/^healthy +promoted +100 %/m);
+    expect(steered.text).toMatch(/^buggy 20 % +aborted +100 %/m);
+    await withMode("advise");
+    const advised = await simulate({ scenario: ["healthy"] });
+    expect(advised.text).toContain("10 %, until promoted, 20 %");
+    expect(advised.text).toMatch(/^healthy +paused +100 %/m);
+  });
+
   test("says how often the budget that the values state is exceeded", async () => {
     const own = values();
     await helmWith({ ...own, analysis: { ...own.analysis, sequential: { policy: { budget: 10 } } } });

@@ -1,5 +1,6 @@
 import type { Delay } from "../budget.ts";
 import type { Policy } from "../policy.ts";
+import type { Steering } from "./steering.ts";
 
 /** A comparison with a measured value, as in `result[0] < 0.01`. */
 export interface Condition {
@@ -73,17 +74,19 @@ export interface RolloutPlan {
    * `horizonSeconds` the time that false alarms are bounded for (default: that which is simulated).
    */
   sequential: { policy: Policy; gateSeconds: number; askSeconds: number; horizonSeconds?: number };
+  /** Who ends pauses without an end; undefined: a person, who is not simulated. */
+  steering?: Steering;
 }
 
 /**
  * How long a rollout takes when every measurement is good and no person has to act, in seconds. A gate of the sequential
  * engine passes when it has seen enough, which is no time that was planned.
  */
-export function plannedSeconds({ steps, delay, engine }: RolloutPlan): number {
+export function plannedSeconds({ steps, delay, engine, steering }: RolloutPlan): number {
   let seconds = 0;
   for (const step of steps) {
     if ("setWeight" in step) seconds += delay.scaleUp + delay.reconcile;
-    else if ("pauseSeconds" in step) seconds += step.pauseSeconds ?? 0;
+    else if ("pauseSeconds" in step) seconds += step.pauseSeconds ?? steering?.stepSeconds ?? 0;
     else {
       const own = engine === "sequential" ? step.analysis.filter(isTakenAsGood) : step.analysis;
       seconds += gateSeconds(own) + 2 * delay.reconcile;

@@ -12,6 +12,7 @@ import {
 } from "./rollout-plan.ts";
 import type { Scenario } from "./scenario.ts";
 import { ScrapedCounters } from "./scraped-counters.ts";
+import type { Move, SteeredRollout } from "./steering.ts";
 
 /** How one simulated rollout ended. */
 export interface Outcome {
@@ -72,6 +73,11 @@ class Rollout {
   #nextAsk = Infinity;
   /** Whether the present step is a pause. */
   #pauses = false;
+  #steered: SteeredRollout | undefined;
+  #nextLook = Infinity;
+  /** Whether the pause waits for who steers, and where they went. */
+  #waits = false;
+  #move: "up" | "down" | undefined;
 
   constructor(plan: RolloutPlan, scenario: Scenario, random: Random, horizonSeconds: number) {
     this.#plan = plan;
@@ -85,18 +91,38 @@ class Rollout {
   play(): Outcome {
     this.#advance(0);
     if (this.#plan.engine === "sequential") this.#judge = new Judge(this.#plan, this.#horizon, this.#counters.stable);
-    for (const [index, step] of this.#plan.steps.entries()) {
-      if (index >= this.#plan.background.fromStep) this.#startBackground();
-      const ended = this.#take(step);
+    this.#beginSteering();
+    const { steps, background } = this.#plan;
+    for (let index = 0; index < steps.length; index = this.#after(index)) {
+      if (index >= background.fromStep) this.#startBackground();
+      const ended = this.#take(steps[index]!);
       if (ended !== undefined) return ended;
     }
     if (this.#weight !== 100) this.#setShare(100);
     return this.#endAt("promoted", 100, "every step passed");
   }
 
+  #beginSteering(): void {
+    const { steering } = this.#plan;
+    if (steering === undefined) return;
+    this.#steered = steering.begin(this.#random);
+    this.#nextLook = steering.lookSeconds;
+  }
+
+  /** The step after one: the next, or where who steers goes back to. */
+  #after(index: number): number {
+    if (this.#move !== "down") return index + 1;
+    const setsWeight = (step: Step | undefined) => step !== undefined && "setWeight" in step;
+    const present = this.#plan.steps.findLastIndex((step, at) => at < index && setsWeight(step));
+    const lower = this.#plan.steps.findLastIndex((step, at) => at < present && setsWeight(step));
+    return lower < 0 ? index : lower;
+  }
+
   #take(step: Step): Outcome | undefined {
+    this.#move = undefined;
     if ("setWeight" in step) {
-      const broken = this.#watch(this.#now + this.#podsReady() + this.#reconciled());
+      const grows = step.setWeight > this.#weight;
+      const broken = this.#watch(this.#now + (grows ? this.#podsReady() : 0) + this.#reconciled());
       if (broken !== undefined) return broken;
       this.#weight = step.setWeight;
       this.#judge?.weightChanged();
@@ -105,10 +131,11 @@ class Rollout {
       return undefined;
     }
     if ("pauseSeconds" in step) {
-      if (step.pauseSeconds === null) return this.#stop("waits for a person to promote");
+      this.#waits = step.pauseSeconds === null;
+      if (this.#waits && this.#steered === undefined) return this.#stop("waits for a person to promote");
       this.#pauses = true;
-      const broken = this.#watch(this.#now + step.pauseSeconds);
-      this.#pauses = false;
+      const broken = this.#watch(this.#now + (step.pauseSeconds ?? Infinity));
+      this.#waits = this.#pauses = false;
       return broken ?? this.#stopIfInconclusive();
     }
     const broken = this.#watch(this.#now + this.#reconciled());
@@ -152,7 +179,7 @@ class Rollout {
   /** Lets time pass while the background is watched. Ends early when it aborts. */
   #watch(until: number): Outcome | undefined {
     for (;;) {
-      const next = Math.min(until, this.#nextBackground());
+      const next = Math.min(until, this.#nextBackground(), this.#nextLook);
       if (next > this.#horizon) {
         this.#advance(this.#horizon);
         return this.#stop("the horizon came first");
@@ -163,8 +190,21 @@ class Rollout {
         if (why !== undefined) return this.#abort(why);
         const stopped = this.#pauses ? undefined : this.#stopIfInconclusive();
         if (stopped !== undefined) return stopped;
+      } else if (this.#nextLook <= this.#now) {
+        const move = this.#lookToSteer(this.#steered!);
+        if (move === "abort") return this.#abort("the agent aborts");
+        if (move !== "hold" && this.#waits) {
+          this.#move = move;
+          return undefined;
+        }
       } else if (this.#now >= until) return undefined;
     }
+  }
+
+  #lookToSteer(steered: SteeredRollout): Move {
+    this.#nextLook = this.#now + this.#plan.steering!.lookSeconds;
+    // It reads the pods themselves, so no gap of Prometheus matters.
+    return steered.look(this.#now, this.#weight, this.#counters, this.#waits);
   }
 
   #startBackground(): void {

@@ -1,0 +1,2 @@
+export { parseModel } from "./model-file.ts";
+export { simulatedSteering } from "./simulated-steering.ts";
