@@ -94,10 +94,15 @@ export class World {
   }
 
   /** Traffic from inside the cluster's network to the router, for one of its hosts. */
-  async routerLoad(host: string, o: Omit<LoadOptions, "baseUrl" | "headers" | "wrapper" | "k6">): Promise<Load> {
+  async routerLoad(host: string, o: Omit<LoadOptions, "baseUrl" | "wrapper" | "k6">): Promise<Load> {
     const router = await this.kube.get(resources.Service, "traefik", { namespace: "traefik" });
     if (router?.spec.clusterIP === undefined) throw new Error("the router's Service has no address");
-    return runLoad({ ...o, baseUrl: `http://${router.spec.clusterIP}`, headers: { host }, ...this.#inside() });
+    return runLoad({
+      ...o,
+      baseUrl: `http://${router.spec.clusterIP}`,
+      headers: { ...o.headers, host },
+      ...this.#inside(),
+    });
   }
 
   /** Ends the lab's Prometheus, or brings it back, and waits until that has happened. */

@@ -8,7 +8,7 @@ import { seededNumbers } from "../src/seed.ts";
 import { World } from "../src/world.ts";
 
 const namespace = "e2e-interruption";
-const moments = isFull ? 10 : 2;
+const moments = isFull ? 10 : 1;
 /** A deploy or rollback on the lab takes about this long, in milliseconds. */
 const spanMs = 9_000;
 let world: World;

@@ -252,8 +252,8 @@ describe("ctl killed in the middle", () => {
   );
 });
 
-describe("ctl killed in the middle of what a person asks for", () => {
-  test.each(seededNumbers("rollout person", isFull ? 5 : 1))(
+describe.each(inFullRun)("ctl killed in the middle of what a person asks for (%s)", () => {
+  test.each(seededNumbers("rollout person", 5))(
     "an abort and a retry, at %d of their way: the same command ends as it would have",
     async (at) => {
       await started(kills);
@@ -316,7 +316,7 @@ describe("under 50 requests/s at the router", () => {
     expect(Object.keys(totals.byVersion)).toEqual(["v1"]);
   });
 
-  test("what a person does to a canary fails no request: abort, retry, promote", async () => {
+  test.each(inFullRun)("what a person does to a canary fails no request: abort, retry, promote", async () => {
     await started(modes);
     const traffic = await load();
     await delay(1_000);

@@ -123,8 +123,12 @@ test("a good version passes every gate, although the service is killed in the mi
 
 test("a version that fails every request is taken back at its first weight, after few of them", async () => {
   const report = path.join(folder, "taken-back");
-  const { ran, traffic } = await underTraffic("v3", [...failing(1), "--report", report]);
+  const budget = ["--set", "analysis.sequential.policy.budget=100"];
+  const { ran, traffic } = await underTraffic("v3", [...failing(1), ...budget, "--report", report]);
   expect(ran.code, words(ran)).toBe(5);
+  expect(ran.stderr).toMatch(
+    /at most 100 bad requests with 99 % for faults of 2 % or more, while the weight is at most/,
+  );
   const { result, fault } = parseReport(ran);
   expect(result).toBe("restored");
   expect(fault?.message).toMatch(/sequential says fail: the new version is bad: \d+ of \d+ \(100 %\) requests failed/);
@@ -209,6 +213,26 @@ describe.each(inFullRun)("and all the rest (%s):", () => {
     expect(ran.code, words(ran)).toBe(0);
     expect(await routing(world, namespace)).toMatchObject({ image: image("v3"), isStable: true });
     record(`an outage of both versions, ${failed} requests`, ran);
+  });
+
+  test("a gate with too few requests waits and says how many are missing; k6 sends them, and counts the same", async () => {
+    const trickle = await world.routerLoad(host, { scenario: "baseline", rate: 2, duration: "5m" });
+    const deploying = deploy("v3");
+    const waiting = await attemptThat(({ answer, totals }) => totals.canary.requests > 0 && answer !== null);
+    expect(waiting.answer).toMatchObject({ verdict: "continue", weight: 10 });
+    expect(waiting.answer?.reason).toMatch(/at least \d+ more requests are needed to rule out 2 %/);
+    const headers = { "x-canary": "true" };
+    const witness = await world.routerLoad(host, { scenario: "baseline", rate: 20, duration: "5m", headers });
+    const ran = await deploying;
+    expect(ran.code, words(ran)).toBe(0);
+    const { totals } = await attemptThat(({ ended }) => ended !== null);
+    const seen = [await trickle.stop(), await witness.stop()].map(({ series }) => countByVersion(series)["v3"]);
+    expect(seen.map((own) => own?.failed)).toEqual([0, 0]);
+    // k6 goes on for a moment after the last look of the service, which asks for 198 at each of the two weights.
+    const sent = seen.reduce((sum, own) => sum + (own?.requests ?? 0), 0);
+    expect(totals.canary.requests).toBeGreaterThanOrEqual(2 * 198);
+    expect(totals.canary.requests).toBeLessThanOrEqual(sent);
+    record(`a good one at 2 requests/s, and ${sent} requests of k6 in all`, ran);
   });
 
   test("what cannot be read from the pods is read from Prometheus, and it says so", async () => {
