@@ -2,7 +2,9 @@ import { existsSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { basename } from "node:path";
 import {
+  type BurstEstimate,
   defaultAssumptions,
+  estimateBursts,
   type Outcome as RolloutOutcome,
   type PlanAssumptions,
   PlanError,
@@ -10,6 +12,7 @@ import {
   plannedSeconds,
   playRollouts,
   readRecording,
+  type Recording,
   RecordingError,
   type RolloutPlan,
   type RolloutValues,
@@ -121,15 +124,24 @@ export async function runSimulate(options: SimulateOptions, signal: AbortSignal)
       ),
     );
   }
+  const bursts = recorded === undefined ? undefined : estimateBursts(windowsOf(recorded.stable));
   const table = simulated.map(({ side, simulation }): SideSimulation => ({ side: side.letter, simulation }));
   const width = process.stdout.isTTY ? process.stdout.columns : Infinity;
   return {
     exit: ExitCode.ok,
-    text: [...head, "", simulationTable(table, width), ...footLines(sides, table), ""].join("\n"),
+    text: [
+      ...head,
+      "",
+      simulationTable(table, width),
+      ...footLines(sides, table),
+      ...(recorded === undefined ? [] : burstLines(bursts, sides)),
+      "",
+    ].join("\n"),
     json: {
       schemaVersion: 1,
       kind: "simulation",
       requestsPerSecond: recorded === undefined ? requestsPerSecond : null,
+      ...(recorded === undefined ? {} : { bursts: bursts ?? null }),
       seconds,
       simulations: simulated.map(({ side, simulation }) => ({
         values: side.name,
@@ -311,6 +323,30 @@ async function readReplay(file: string, values: RolloutValues) {
     const next = error instanceof RecordingError ? error.next : "give a JSON file, as /api/v1/query_range answers";
     throw new CtlError("CTL_E_USAGE", `--replay ${file}: ${(error as Error).message}`, { next, cause: error });
   }
+}
+
+/** What was counted between two samples. */
+function windowsOf(recording: readonly Recording[]): { requests: number; bad: number }[] {
+  return recording.slice(1).map(({ requests, bad }, index) => ({
+    requests: requests - recording[index]!.requests,
+    bad: bad - recording[index]!.bad,
+  }));
+}
+
+/** How many of stable's errors share one fate, beside what the sequential tests of the values allow for. */
+function burstLines(bursts: BurstEstimate | undefined, sides: readonly Side[]): string[] {
+  if (bursts === undefined)
+    return ["Bursts: too few errors of stable in the recording to tell how many come together."];
+  const phi = Math.ceil(10 * bursts.phi) / 10;
+  return [
+    `Bursts: stable's errors come as if ${phi} shared one fate (${bursts.windows} windows of the recording).`,
+    ...sides
+      .filter(({ plan }) => plan.sequential.policy.phi < bursts.phi)
+      .map(({ letter, plan }) => {
+        const of = letter === "" ? "" : ` of ${letter}`;
+        return `analysis.sequential.policy.phi${of} is ${plan.sequential.policy.phi}: set ${phi}, or good versions fail more often than promised.`;
+      }),
+  ];
 }
 
 async function writePlot(file: string, text: string): Promise<void> {

@@ -197,6 +197,31 @@ describe("a simulation", () => {
     );
     expect((await simulate({ replay: faulty })).text).toMatch(/^recording +aborted +100 %/m);
   });
+
+  test("tells of a recording how many of stable's errors share one fate", async () => {
+    const counter = (status: string, perStep: (index: number) => number) => {
+      let sum = 0;
+      const values = Array.from({ length: 61 }, (_, index) => [1000 + 5 * index, String((sum += perStep(index)))]);
+      return { metric: { status }, values };
+    };
+    const replayed = async (...result: unknown[]) => {
+      const dump = { status: "success", data: { resultType: "matrix", result } };
+      return await simulate({ replay: await temporaryFile("dump.json", JSON.stringify(dump)), rollouts: "1" });
+    };
+    const answered = counter("200", () => 100_000);
+    // Eight at once in every fourth window: a variance of twelve about a mean of two.
+    const bursts = await replayed(
+      answered,
+      counter("500", (index) => (index % 4 === 0 ? 8 : 0)),
+    );
+    expect(bursts.text).toContain("Bursts: stable's errors come as if 6.2 shared one fate (60 windows");
+    expect(bursts.text).toContain("analysis.sequential.policy.phi is 1: set 6.2");
+    expect(bursts.json).toMatchObject({ bursts: { windows: 60 } });
+    const few = await replayed(answered);
+    expect(few.text).toContain("Bursts: too few errors of stable");
+    expect(few.json).toMatchObject({ bursts: null });
+    expect((await simulate()).text).not.toContain("Bursts");
+  });
 });
 
 describe("a budget", () => {
