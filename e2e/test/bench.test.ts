@@ -3,12 +3,16 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { median, pairedRatio } from "../src/bench/measure.ts";
-import { randomPaths, sideBySide } from "../src/bench/canary.ts";
+import { randomPaths, releaseFlags, sideBySide } from "../src/bench/canary.ts";
+import { presets } from "../src/bench/detection.ts";
+import { settings as ofEngines } from "../src/bench/engines.ts";
 import type { Row } from "../src/bench/figure.ts";
+import { settings as ofSimulation } from "../src/bench/live-against-simulated.ts";
 import { rowsOf } from "../src/bench/promises.ts";
+import { release } from "../src/app-release.ts";
 import { type Measured, renderRun, type Run, writePage } from "../src/bench/page.ts";
-import { must, run as runProgram } from "../src/run.ts";
-import { root } from "../src/world.ts";
+import { must, run as runProgram, words } from "../src/run.ts";
+import { chart, root, World } from "../src/world.ts";
 
 const run: Run = {
   schemaVersion: 2,
@@ -127,6 +131,17 @@ describe("traffic for a canary", () => {
     expect(most).toBe(2);
     expect(results.toSorted((a, b) => a - b)).toEqual([1, 3, 4, 5]);
     expect(failures).toEqual(["2: no"]);
+  });
+});
+
+describe("what is rolled out", () => {
+  test.each([...presets, ...ofEngines, ...ofSimulation])("renders: $name", async (setting) => {
+    const world = await World.attach();
+    const rendered = await world.helm([
+      ...["template", release, chart, ...releaseFlags(setting, "bench")],
+      ...["--set", "image.tag=v3"],
+    ]);
+    expect(rendered.code, words(rendered)).toBe(0);
   });
 });
 

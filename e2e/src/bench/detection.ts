@@ -22,7 +22,7 @@ const limitSeconds = 630;
 const rounds = 3;
 const own = (name: string) => path.join(root, "e2e/values/bench", name);
 
-const presets: Setting[] = [
+export const presets: Setting[] = [
   {
     name: "preset A",
     flags: ["-f", `${chart}/presets/a.yaml`, "--set", "verify.enabled=false"],

@@ -226,7 +226,15 @@ function budgetRow(measured: readonly { harm: { requests: number } }[]): Row[] {
   ];
 }
 
-function settingOf({ fault, engine }: Job): Setting {
+/** All that is rolled out, each with what is wrong with it. */
+export const settings: Setting[] = faults.flatMap((fault) =>
+  (["thresholds", "sequential"] as const).map((engine) => {
+    const { name, flags, ...setting } = settingOf({ fault, engine });
+    return { ...setting, name: `${name}, ${fault.name}`, flags: [...flags, ...fault.both, ...fault.bad] };
+  }),
+);
+
+function settingOf({ fault, engine }: Pick<Job, "fault" | "engine">): Setting {
   const setting = { ...defaults, flags: [...defaults.flags, ...fault.setting[engine]] };
   return engine === "sequential" ? sequentially(setting) : setting;
 }

@@ -1,6 +1,8 @@
+import path from "node:path";
+import { defaultAssumptions } from "@safe-deploy/verdict";
 import { buildImages, buildVerdictImage } from "../images.ts";
 import { words } from "../run.ts";
-import { chart, World } from "../world.ts";
+import { chart, root, World } from "../world.ts";
 import {
   Canary,
   defaults,
@@ -25,8 +27,11 @@ const goal = 18;
 const simulatedRollouts = 2_000;
 /** How long pods take to serve is not what is compared: in the simulation they take this long. */
 const podsReadySeconds = 1;
+/** Until the first weight, from which on the cluster is watched: pods, and the controller, on average. */
+const untilWeightSeconds = podsReadySeconds + defaultAssumptions.delay.reconcile;
 
-const quarter = ["--set", "rollout.waitScale=0.25"];
+// Helm makes a text of a fraction that comes by --set.
+const quarter = ["-f", path.join(root, "e2e/values/bench/quarter-waits.yaml")];
 const thresholds: Setting[] = [
   defaults,
   {
@@ -40,7 +45,7 @@ const thresholds: Setting[] = [
     historySeconds: 40,
   },
 ];
-const settings: Setting[] = [...thresholds, ...thresholds.slice(0, 2).map(sequentially)];
+export const settings: Setting[] = [...thresholds, ...thresholds.slice(0, 2).map(sequentially)];
 const errors = [0.05, 0.2, 0.5, 1];
 
 interface Job {
@@ -88,7 +93,7 @@ export async function compareWithSimulated(
       flags: failsTestedPath,
       limitSeconds,
     });
-    const one = judge(predicted, { ...harm, seconds: harm.secondsAtWeight + podsReadySeconds });
+    const one = judge(predicted, { ...harm, seconds: harm.secondsServed + untilWeightSeconds });
     note(`live-against-simulated: ${setting.name}, ${percent(share)} errors: ${one.told}`);
     return { ...one, told: `${setting.name}, ${percent(share)}: ${one.told}` };
   };
