@@ -143,7 +143,7 @@ build-packages: packages/ctl/dist/ctl.mjs packages/smoke/dist/smoke.mjs
 packages/report/dist/page-assets.mjs: $(shell find packages/report/src -name '*.ts' -o -name '*.css' 2>/dev/null) packages/report/build.ts | bootstrap
 	@cd packages/report && node build.ts && touch dist/page-assets.mjs
 
-packages/ctl/dist/ctl.mjs: $(shell find packages/ctl/src packages/agent/src packages/kube/src packages/report/src packages/smoke/src packages/verdict/src packages/verdict-service/src -name '*.ts' 2>/dev/null) packages/report/dist/page-assets.mjs packages/ctl/build.ts bundle.shared.ts | bootstrap
+packages/ctl/dist/ctl.mjs: $(shell find packages/ctl/src packages/agent/src packages/kube/src packages/report/src packages/smoke/src packages/verdict/src packages/verdict-service/src -name '*.ts' 2>/dev/null) packages/agent/model/model.json packages/report/dist/page-assets.mjs packages/ctl/build.ts bundle.shared.ts | bootstrap
 	@cd packages/ctl && node build.ts && touch dist/ctl.mjs
 
 packages/smoke/dist/smoke.mjs: $(shell find packages/smoke/src -name '*.ts' 2>/dev/null) packages/smoke/build.ts | bootstrap

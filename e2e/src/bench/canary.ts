@@ -218,7 +218,7 @@ export interface Harm {
   end: End;
   /** From the second in which the first bad request ended until the router sent it no more. */
   seconds: number;
-  /** From its first weight until it had no more requests, which k6 tells to the second; else until nothing more happened. */
+  /** From its first weight until its last request ended, which k6 tells to the second; else until nothing more happened. */
   secondsServed: number;
   /** Unix time in seconds: when the router was to send it no more requests, and when the last bad one had ended. */
   at: number;
@@ -267,7 +267,11 @@ export async function measureHarm(canary: Canary, o: RollOut): Promise<Harm> {
   return {
     end,
     seconds: Math.max(0, at / 1000 - Math.min(...bad.map(({ t }) => t))),
-    secondsServed: (end === "taken back" ? lastAnswer(traffic.series, o.version) : at / 1000) - testedAt / 1000,
+    secondsServed:
+      (end === "taken back"
+        ? lastSecond(traffic.series.filter((point) => point.version === o.version || isBad(point)))
+        : at / 1000) -
+      testedAt / 1000,
     at: at / 1000,
     lastBadAt: 1 + Math.max(...bad.map(({ t }) => t)),
     requests: sum(bad),
@@ -276,9 +280,9 @@ export async function measureHarm(canary: Canary, o: RollOut): Promise<Harm> {
   };
 }
 
-/** Unix time in seconds: the middle of the second in which a version answered last. */
-function lastAnswer(series: readonly SeriesPoint[], version: string): number {
-  return 0.5 + Math.max(...series.filter((point) => point.version === version).map(({ t }) => t));
+/** Unix time in seconds: the middle of the second in which the last of them ended. */
+function lastSecond(points: readonly SeriesPoint[]): number {
+  return 0.5 + Math.max(...points.map(({ t }) => t));
 }
 
 function sum(points: readonly SeriesPoint[]): number {

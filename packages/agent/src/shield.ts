@@ -1,5 +1,6 @@
 import type { Verdict } from "@safe-deploy/verdict";
 import { ABORT, type ActionSet, fullWeight, HOLD, possibleActions, setOf, UP, weightAfter } from "./actions.ts";
+import type { Situation } from "./features.ts";
 
 export interface ShieldInput {
   /** Percent. */
@@ -9,6 +10,12 @@ export interface ShieldInput {
   suspicion: number;
   /** Whether the version under test is slower than its service level objective. */
   isSlow: boolean;
+}
+
+/** The same for a situation. */
+export function allowedIn({ weight, verdict, evidence, metrics, sloLatencyMs }: Situation): ActionSet {
+  const isSlow = metrics.latencyMs > sloLatencyMs;
+  return allowedActions({ weight, verdict, suspicion: evidence.suspicion, isSlow });
 }
 
 /** From this share of what a failure needs on, the version gets no more requests. */

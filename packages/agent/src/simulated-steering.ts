@@ -20,15 +20,13 @@ import { RandomResources } from "./environment/random-resources.ts";
 import { evidenceOf } from "./evidence.ts";
 import type { Situation } from "./features.ts";
 import { AgentPolicy, type OwnAbort } from "./policies/agent-policy.ts";
-import { allowedActions } from "./shield.ts";
+import { allowedIn } from "./shield.ts";
 
 /** In the order of the actions. */
 const moves = ["hold", "up", "down", "abort"] as const satisfies readonly Move[];
 
-interface Counter {
-  requests: number;
-  bad: number;
-}
+type Counts = Parameters<SteeredRollout["look"]>[2];
+type Counter = Counts["canary"];
 
 /**
  * The agent in rollouts that are simulated from a values file. It counts, judges and decides as in a cluster; what
@@ -50,8 +48,8 @@ class Steered implements SteeredRollout {
   readonly #test: CountingTest;
   readonly #tests: TestState = newTestState();
   /** What had been counted at the last look, at the last decision, and when the weight changed. */
-  #seen: { canary: Counter; stable: Counter } | undefined;
-  #decided: { at: number; canary: Counter; stable: Counter } | undefined;
+  #seen: Counts | undefined;
+  #decided: (Counts & { at: number }) | undefined;
   #atWeight: Counter = { requests: 0, bad: 0 };
   #start: Counter = { requests: 0, bad: 0 };
   #weight = 0;
@@ -69,7 +67,7 @@ class Steered implements SteeredRollout {
     this.#test = countingTest(policy.rules[0]!, divideAlpha(policy, plan)[0]!, plan, policy);
   }
 
-  look(at: number, weight: number, counters: { canary: Counter; stable: Counter }, waits: boolean): Move {
+  look(at: number, weight: number, counters: Counts, waits: boolean): Move {
     const seen = { canary: { ...counters.canary }, stable: { ...counters.stable } };
     if (this.#seen === undefined) this.#start = this.#atWeight = seen.canary;
     if (weight !== this.#weight) this.#enter(weight);
@@ -90,7 +88,7 @@ class Steered implements SteeredRollout {
     weightChanged(this.#test, this.#tests);
   }
 
-  #take({ canary, stable }: { canary: Counter; stable: Counter }, stableServes: boolean): boolean {
+  #take({ canary, stable }: Counts, stableServes: boolean): boolean {
     const paired = {
       canaryRequests: canary.requests,
       canaryBad: canary.bad,
@@ -101,7 +99,7 @@ class Steered implements SteeredRollout {
     return take(this.#test, this.#tests, look, stableServes) !== undefined;
   }
 
-  #decide(at: number, seen: { canary: Counter; stable: Counter }): Move {
+  #decide(at: number, seen: Counts): Move {
     const { maxSteps, sloLatencyMs } = this.#settings;
     const step = this.#step++;
     const stepsAtWeight = this.#stepsAtWeight++;
@@ -109,10 +107,7 @@ class Steered implements SteeredRollout {
     if (before === undefined || step >= maxSteps) return "hold";
     const { canary, stable } = since(seen, before);
     if (canary.requests === 0) return "hold";
-    const served = {
-      ...canary,
-      ...{ stableRequests: stable.requests, stableBad: stable.bad, excess: 0 },
-    };
+    const served = { ...canary, stableRequests: stable.requests, stableBad: stable.bad, excess: 0 };
     const metrics = this.#resources.metrics(this.#weight, served, at - before.at, this.#random);
     const situation: Situation = {
       metrics,
@@ -127,10 +122,7 @@ class Steered implements SteeredRollout {
       verdict: rulesOutBad(this.#test, this.#tests) ? "pass" : "continue",
       stableServes: this.#weight < fullWeight,
     };
-    const { evidence, verdict, weight } = situation;
-    const isSlow = metrics.latencyMs > sloLatencyMs;
-    const allowed = allowedActions({ weight, verdict, suspicion: evidence.suspicion, isSlow });
-    return moves[this.#agent.choose(situation, allowed)];
+    return moves[this.#agent.choose(situation, allowedIn(situation))];
   }
 }
 
@@ -139,10 +131,7 @@ const minus = (now: Counter, then: Counter): Counter => ({
   bad: now.bad - then.bad,
 });
 
-const since = (
-  now: { canary: Counter; stable: Counter },
-  then: { canary: Counter; stable: Counter },
-): { canary: Counter; stable: Counter } => ({
+const since = (now: Counts, then: Counts): Counts => ({
   canary: minus(now.canary, then.canary),
   stable: minus(now.stable, then.stable),
 });

@@ -1,4 +1,4 @@
-import { defaultPolicy, type RolloutPlan, scenarios, simulate } from "@safe-deploy/verdict";
+import { planFromValues, type RolloutPlan, scenarios, simulate } from "@safe-deploy/verdict";
 import { expect, test } from "vitest";
 import { readModel } from "../src/model-file.ts";
 import { shippedModel } from "../src/shipped-model.ts";
@@ -7,20 +7,18 @@ import { simulatedSteering } from "../src/simulated-steering.ts";
 const { network } = await readModel(shippedModel);
 const settings = { stepSeconds: 10, maxSteps: 100, sloLatencyMs: 200, ownAbort: "advises" } as const;
 
+const tens = [10, 20, 30, 40, 50, 60, 70, 80, 90];
+
 /** The weights in tens that the agent steers through, and nothing else that judges. */
 const plan = (own: { maxSteps?: number } = {}): RolloutPlan => ({
-  steps: [
-    ...Array.from({ length: 9 }, (_, index) => [{ setWeight: 10 * (index + 1) }, { pauseSeconds: null }]).flat(),
-    { setWeight: 100 },
-  ],
-  background: { metrics: [], fromStep: 1 },
-  router: true,
-  replicas: 3,
-  surges: true,
-  scrapeSeconds: 5,
-  delay: { scaleUp: 2, reconcile: 0.3, router: 1 },
-  engine: "thresholds",
-  sequential: { policy: defaultPolicy, gateSeconds: 300, askSeconds: 1 },
+  ...planFromValues({
+    replicaCount: 3,
+    rollout: {
+      router: "traefik",
+      canary: { steps: tens.flatMap((setWeight) => [{ setWeight }, { pause: null }]) },
+    },
+    analysis: { metrics: {} },
+  }).plan,
   steering: simulatedSteering(network, { ...settings, ...own }),
 });
 

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { defaultPolicy } from "../src/policy.ts";
+import { planFromValues } from "../src/simulator/plan-from-values.ts";
 import { plannedSeconds, type RolloutPlan } from "../src/simulator/rollout-plan.ts";
 import { buggy, healthy } from "../src/simulator/scenario.ts";
 import { simulate } from "../src/simulator/simulate.ts";
@@ -27,18 +27,14 @@ function scripted(moves: readonly Move[], atOtherTimes: Move = "hold"): { steeri
   return { steering: { lookSeconds: 5, stepSeconds: 10, begin }, seen };
 }
 
-const open = { pauseSeconds: null };
-const plan: RolloutPlan = {
-  steps: [{ setWeight: 10 }, open, { setWeight: 20 }, open, { setWeight: 30 }, open, { setWeight: 100 }],
-  background: { metrics: [], fromStep: 1 },
-  router: true,
-  replicas: 3,
-  surges: true,
-  scrapeSeconds: 5,
-  delay: { scaleUp: 2, reconcile: 0.3, router: 1 },
-  engine: "thresholds",
-  sequential: { policy: defaultPolicy, gateSeconds: 300, askSeconds: 1 },
-};
+const { plan } = planFromValues({
+  replicaCount: 3,
+  rollout: {
+    router: "traefik",
+    canary: { steps: [10, 20, 30].flatMap((setWeight) => [{ setWeight }, { pause: null }]) },
+  },
+  analysis: { metrics: {} },
+});
 
 const play = (steering: Steering | undefined, scenario = healthy()) =>
   simulate({ ...plan, ...(steering === undefined ? {} : { steering }) }, scenario, {

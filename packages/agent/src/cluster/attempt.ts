@@ -13,7 +13,7 @@ import {
 import { ABORT, type Action, actionNames, fullWeight, HOLD, setOf, UP, weightAfter } from "../actions.ts";
 import { evidenceOf } from "../evidence.ts";
 import type { Metrics, Situation } from "../features.ts";
-import { allowedActions } from "../shield.ts";
+import { allowedIn } from "../shield.ts";
 import type { AgentPolicy } from "../policies/agent-policy.ts";
 
 /** What an agent remembers of one attempt to roll out. Plain data: it survives a restart of the agent as JSON. */
@@ -123,12 +123,7 @@ export function decide(
 
   const situation = situationOf(memory, metrics, settings);
   const isSlow = metrics.latencyMs > settings.sloLatencyMs;
-  const allowed = allowedActions({
-    weight: memory.weight,
-    verdict: result.verdict,
-    suspicion: situation.evidence.suspicion,
-    isSlow,
-  });
+  const allowed = allowedIn(situation);
   const action = agent.choose(situation, allowed);
   const wanted = agent.advisesAbort ? ABORT : action;
   if (agent.advisesAbort) next.advisedAborts++;

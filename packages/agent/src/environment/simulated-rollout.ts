@@ -18,7 +18,7 @@ import { possibleActions, weightAfter } from "../actions.ts";
 import { defaultHorizon, defaultPrices, defaultStepSeconds, type Prices } from "../cost.ts";
 import { evidenceOf } from "../evidence.ts";
 import type { Situation } from "../features.ts";
-import { allowedActions } from "../shield.ts";
+import { allowedIn } from "../shield.ts";
 import { nothingServed, type Served, type Truth } from "./truth.ts";
 
 export interface RolloutSettings {
@@ -125,13 +125,7 @@ export class SimulatedRollout {
 
   /** What the shield leaves. */
   get allowed(): ActionSet {
-    const { weight, verdict, evidence, metrics, sloLatencyMs } = this.situation;
-    return allowedActions({
-      weight,
-      verdict,
-      suspicion: evidence.suspicion,
-      isSlow: metrics.latencyMs > sloLatencyMs,
-    });
+    return allowedIn(this.situation);
   }
 
   /** @returns the cost of the step. */

@@ -135,8 +135,7 @@ function namespaceFinding(name: string, { exists, create }: PreflightInput["name
 }
 
 async function checkVerdict({ kube, objects, facts }: PreflightInput): Promise<Finding[]> {
-  const before = await readVerdictRecord(kube, facts.workload.name);
-  const finding = verdictFinding(objects, before);
+  const finding = await verdictFinding(objects, async () => await readVerdictRecord(kube, facts.workload.name));
   return finding === undefined ? [] : [finding];
 }
 

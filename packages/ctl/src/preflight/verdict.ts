@@ -23,7 +23,10 @@ export type Seen = { state: Pick<AttemptRecord["state"], "startedAt" | "lastNow"
  * kept, up to which weight, with the traffic and the pace of looks of the attempt before. Undefined where the engine is
  * not asked, or no budget is stated.
  */
-export function verdictFinding(objects: readonly KubeObject[], before: Seen | undefined): Finding | undefined {
+export async function verdictFinding(
+  objects: readonly KubeObject[],
+  readBefore: () => Promise<Seen | undefined>,
+): Promise<Finding | undefined> {
   const rollout = objects.find(({ kind }) => kind === "Rollout") as Rollout | undefined;
   const text = rollout?.metadata.annotations?.[settingsAnnotation];
   if (rollout === undefined || text === undefined) return undefined;
@@ -37,7 +40,7 @@ export function verdictFinding(objects: readonly KubeObject[], before: Seen | un
   const { policy, plan } = settings;
   const gate = gateOf(rollout, objects);
   if (policy.budget === undefined || gate === undefined) return undefined;
-  const traffic = trafficOf(before);
+  const traffic = trafficOf(await readBefore());
   if (traffic === undefined) {
     return unknown(
       check,
@@ -45,7 +48,9 @@ export function verdictFinding(objects: readonly KubeObject[], before: Seen | un
       `ctl simulate -f values.yaml --budget ${policy.budget} --requests-per-second NUMBER`,
     );
   }
-  const weights = (rollout.spec.strategy.canary?.steps ?? []).flatMap(({ setWeight = 0 }) => setWeight || []);
+  const weights = (rollout.spec.strategy.canary?.steps ?? []).flatMap(({ setWeight = 0 }) =>
+    setWeight > 0 ? [setWeight] : [],
+  );
   const first = Math.min(...weights, 100);
   const { reconcile, router } = defaultAssumptions.delay;
   const { feasible, highestWeight, summary } = askBudget({

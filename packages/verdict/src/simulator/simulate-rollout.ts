@@ -112,7 +112,7 @@ class Rollout {
   /** The step after one: the next, or where who steers goes back to. */
   #after(index: number): number {
     if (this.#move !== "down") return index + 1;
-    const setsWeight = (step: Step | undefined) => step !== undefined && "setWeight" in step;
+    const setsWeight = (step: Step) => "setWeight" in step;
     const present = this.#plan.steps.findLastIndex((step, at) => at < index && setsWeight(step));
     const lower = this.#plan.steps.findLastIndex((step, at) => at < present && setsWeight(step));
     return lower < 0 ? index : lower;
