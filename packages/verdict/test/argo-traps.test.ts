@@ -8,7 +8,7 @@ import { evaluate, measure, startRun } from "../src/simulator/argo-analysis.ts";
 import { metric as usual } from "./argo-metric.ts";
 
 // A canary with half of the requests from second 0 on, a pause of a minute, and then what is tested. Nothing takes time
-// but what the steps say, so each moment can be worked out by hand.
+// but what the steps say, and times are noted exactly, so each moment can be worked out by hand.
 
 const steps: Step[] = [{ setWeight: 50 }, { pauseSeconds: 60 }];
 const metric: Metric = {
@@ -29,6 +29,7 @@ function play(o: {
   canary?: (second: number) => number;
   gaps?: Scenario["gaps"];
   horizon?: number;
+  clockSeconds?: number;
 }) {
   const gate = (o.gate ?? []).map((changes) => ({ ...metric, ...changes }));
   const plan: RolloutPlan = {
@@ -42,6 +43,7 @@ function play(o: {
     surges: true,
     scrapeSeconds: 5,
     delay: { scaleUp: 0, reconcile: 0, router: 0 },
+    clockSeconds: o.clockSeconds ?? 0,
     engine: "thresholds",
     sequential: { policy: defaultPolicy, gateSeconds: 300, askSeconds: 1 },
   };
@@ -219,4 +221,16 @@ test("a gate of what is not simulated takes its time and passes, also while Prom
     end: "promoted",
     seconds: 67,
   });
+});
+
+test("times noted in whole seconds end a pause sooner by what the start's lacked, and what follows keeps its distance", () => {
+  const { seconds } = play({ gate: [{ count: 3 }], clockSeconds: 1 });
+  expect(seconds).toBeGreaterThan(99);
+  expect(seconds).toBeLessThan(100);
+  // The clock ticks at most five seconds before the start: from there, one minute and twice twenty seconds.
+  const coarse = play({ gate: [{ count: 3 }], clockSeconds: 5 });
+  expect(coarse.seconds).toBeGreaterThan(95);
+  expect(coarse.seconds).toBeLessThan(100);
+  const delayed = play({ gate: [{ initialDelaySeconds: 45 }], clockSeconds: 5 });
+  expect(delayed.seconds - coarse.seconds).toBeCloseTo(5, 6);
 });

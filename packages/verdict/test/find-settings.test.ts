@@ -30,6 +30,7 @@ const plan: RolloutPlan = {
   surges: true,
   scrapeSeconds: 5,
   delay: { scaleUp: 2, reconcile: 0.3, router: 1 },
+  clockSeconds: 1,
   engine: "thresholds",
   sequential: { policy: defaultPolicy, gateSeconds: 300, askSeconds: 5 },
 };

@@ -23,7 +23,8 @@ export interface MetricRun {
 /** An error is measured again after this, whatever the interval, in seconds. */
 const errorRetrySeconds = 10;
 
-export function startRun(metrics: readonly Metric[], at: number): MetricRun[] {
+/** @param notedAt what is written down for the moment that it starts at, from which initial delays count. */
+export function startRun(metrics: readonly Metric[], at: number, notedAt = at): MetricRun[] {
   return metrics.map((metric) => ({
     metric,
     counted: 0,
@@ -31,16 +32,20 @@ export function startRun(metrics: readonly Metric[], at: number): MetricRun[] {
     inconclusive: 0,
     consecutiveErrors: 0,
     consecutiveSuccesses: 0,
-    nextAt: at + metric.initialDelaySeconds,
+    nextAt: Math.max(at, notedAt + metric.initialDelaySeconds),
     phase: undefined,
   }));
 }
 
-/** Takes one measurement, in place. */
-export function measure(run: MetricRun, answer: Answer, at: number): void {
+/**
+ * Takes one measurement, in place.
+ *
+ * @param notedAt what is written down for its moment, from which the interval counts.
+ */
+export function measure(run: MetricRun, answer: Answer, notedAt: number): void {
   const { metric } = run;
   const outcome = evaluate(metric, answer);
-  run.nextAt = at + (outcome === "Error" ? errorRetrySeconds : metric.intervalSeconds);
+  run.nextAt = notedAt + (outcome === "Error" ? errorRetrySeconds : metric.intervalSeconds);
   run.consecutiveErrors = outcome === "Error" ? run.consecutiveErrors + 1 : 0;
   run.consecutiveSuccesses = outcome === "Successful" ? run.consecutiveSuccesses + 1 : 0;
   if (outcome !== "Error") run.counted++;

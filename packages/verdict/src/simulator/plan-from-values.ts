@@ -189,6 +189,7 @@ export function planFromValues(
       surges: Number.parseInt(String(rollout.canary.maxSurge ?? "25%"), 10) > 0,
       scrapeSeconds: engine === "sequential" ? (sequential.scrapeSeconds ?? 1) : assumptions.scrapeSeconds,
       delay: assumptions.delay,
+      clockSeconds: 1,
       engine,
       sequential: {
         policy,

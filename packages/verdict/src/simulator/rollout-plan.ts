@@ -67,6 +67,11 @@ export interface RolloutPlan {
   scrapeSeconds: number;
   /** `scaleUp`: until new pods are ready; the other parts are those of a verdict's way to the router. */
   delay: Pick<Delay, "reconcile" | "router"> & { scaleUp: number };
+  /**
+   * The controller notes moments in whole multiples of this, in seconds, rounded down: what lasts from one for a time
+   * ends up to so much sooner. 0: exactly. A Kubernetes object's times have no fractions of a second.
+   */
+  clockSeconds: number;
   /** What judges: the metrics' thresholds, or the sequential tests in their place. */
   engine: "thresholds" | "sequential";
   /**

@@ -31,13 +31,16 @@ export interface Outcome {
   why: string;
 }
 
+/** Sums of fractions end this close beside a whole number, in multiples of the clock. */
+const clockTolerance = 1e-6;
+
 /** Before the rollout both engines have seen stable for this long, in seconds: the longest window of a preset. */
 const pastSeconds = 300;
 
 /**
  * Plays one rollout: traffic, scrapes, the controller's steps, its analysis or the sequential verdict, and the time that
  * a decision takes to reach the router. Random are the requests, their fate, the delays about their means, and when in
- * its interval the scrape falls.
+ * its interval the scrape falls and in its second the start.
  *
  * @param horizonSeconds when the watching ends, in seconds.
  */
@@ -56,6 +59,8 @@ class Rollout {
   readonly #scenario: Scenario;
   readonly #random: Random;
   readonly #horizon: number;
+  /** How long before the start the clock ticked, in seconds. */
+  readonly #tickBefore: number;
   readonly #scraped: ScrapedCounters;
   readonly #counters = { canary: { requests: 0, bad: 0 }, stable: { requests: 0, bad: 0 } };
   #now = -pastSeconds;
@@ -84,6 +89,7 @@ class Rollout {
     this.#scenario = scenario;
     this.#random = random;
     this.#horizon = horizonSeconds;
+    this.#tickBefore = random.uniform() * plan.clockSeconds;
     this.#scraped = new ScrapedCounters(plan.scrapeSeconds);
     this.#nextScrape = -pastSeconds + random.uniform() * plan.scrapeSeconds;
   }
@@ -134,7 +140,7 @@ class Rollout {
       this.#waits = step.pauseSeconds === null;
       if (this.#waits && this.#steered === undefined) return this.#stop("waits for a person to promote");
       this.#pauses = true;
-      const broken = this.#watch(this.#now + (step.pauseSeconds ?? Infinity));
+      const broken = this.#watch(this.#noted() + (step.pauseSeconds ?? Infinity));
       this.#waits = this.#pauses = false;
       return broken ?? this.#stopIfInconclusive();
     }
@@ -147,7 +153,7 @@ class Rollout {
   }
 
   #gateByThresholds(metrics: readonly Metric[]): Outcome | undefined {
-    const runs = startRun(metrics, this.#now);
+    const runs = this.#startRun(metrics, this.#now);
     for (;;) {
       const phase = phaseOf(runs);
       if (phase === "Inconclusive") return this.#stop("a gate is inconclusive");
@@ -171,7 +177,7 @@ class Rollout {
       if (verdict === "fail") return this.#abort("the verdict is fail");
       if (verdict === "pass") return this.#watch(Math.max(this.#now, others) + this.#reconciled());
       if (verdict === "inconclusive" || this.#now >= deadline) return this.#stop("a gate is inconclusive");
-      const broken = this.#watch(this.#now + askSeconds);
+      const broken = this.#watch(this.#noted() + askSeconds);
       if (broken !== undefined) return broken;
     }
   }
@@ -211,7 +217,7 @@ class Rollout {
     const { metrics } = this.#plan.background;
     // A verdict of fail is asked for all the time, also when the thresholds were judged at gates only.
     if (this.#judge !== undefined) this.#nextAsk = Math.min(this.#nextAsk, this.#now);
-    else if (metrics.length > 0) this.#background ??= startRun(metrics, this.#now + this.#reconciled());
+    else if (metrics.length > 0) this.#background ??= this.#startRun(metrics, this.#now + this.#reconciled());
   }
 
   #nextBackground(): number {
@@ -223,7 +229,7 @@ class Rollout {
   /** @returns why it aborts. */
   #lookInBackground(): string | undefined {
     if (this.#judge !== undefined) {
-      this.#nextAsk = this.#now + this.#plan.sequential.askSeconds;
+      this.#nextAsk = this.#noted() + this.#plan.sequential.askSeconds;
       return this.#judge.ask(this.#scraped, this.#now) === "fail" ? "the verdict is fail" : undefined;
     }
     this.#measureDue(this.#background!);
@@ -233,9 +239,13 @@ class Rollout {
       : undefined;
   }
 
+  #startRun(metrics: readonly Metric[], at: number): MetricRun[] {
+    return startRun(metrics, at, this.#noted(at));
+  }
+
   #measureDue(runs: readonly MetricRun[]): void {
     for (const run of runs) {
-      if (run.nextAt <= this.#now && run.phase === undefined) measure(run, this.#ask(run.metric), this.#now);
+      if (run.nextAt <= this.#now && run.phase === undefined) measure(run, this.#ask(run.metric), this.#noted());
     }
   }
 
@@ -270,6 +280,14 @@ class Rollout {
     if (this.#share > 0 || this.#shift !== undefined) this.#advance(this.#horizon);
     const badByHorizon = this.#counters.canary.bad;
     return { ...outcome, badByHorizon, excessByHorizon: badByHorizon - this.#expectedBad };
+  }
+
+  /** What the controller writes down for a moment. */
+  #noted(at = this.#now): number {
+    const { clockSeconds } = this.#plan;
+    if (clockSeconds === 0) return at;
+    const ticks = Math.floor((at + this.#tickBefore) / clockSeconds + clockTolerance);
+    return ticks * clockSeconds - this.#tickBefore;
   }
 
   /** Pods take half as long, or half as long again, as they do on average. */
