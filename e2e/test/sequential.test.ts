@@ -55,6 +55,15 @@ const failing = (share: number) => ["--set-string", `config.FAULT_ERRORS=GET /ve
 /** Metrics at a port at which nobody listens. */
 const unreadable = ["--set", "ports.nothing=9999,metrics.port=nothing"];
 
+/** Prometheus is told the right one. */
+const readableForPrometheus = [
+  ...["--set", "metrics.annotations=false"],
+  ...Object.entries({ scrape: "true", port: "8080", path: "/metrics" }).flatMap(([key, value]) => [
+    "--set-string",
+    `podAnnotations.prometheus\\.io/${key}=${value}`,
+  ]),
+];
+
 async function attemptThat(holds: (attempt: SeenAttempt) => boolean): Promise<SeenAttempt> {
   let seen: SeenAttempt | undefined;
   await expect
@@ -240,14 +249,8 @@ describe.each(inFullRun)("and all the rest (%s):", () => {
   });
 
   test("what cannot be read from the pods is read from Prometheus, and it says so", async () => {
-    // The service is told of a port at which nobody listens; Prometheus of the right one.
-    const scraped = { scrape: "true", port: "8080", path: "/metrics" };
-    const annotations = Object.entries(scraped).flatMap(([key, value]) => [
-      "--set-string",
-      `podAnnotations.prometheus\\.io/${key}=${value}`,
-    ]);
     const load = await startTraffic();
-    const deploying = deploy("v3", [...unreadable, "--set", "metrics.annotations=false", ...annotations]);
+    const deploying = deploy("v3", [...unreadable, ...readableForPrometheus]);
     const seen = await attemptThat(({ answer }) => answer?.verdict === "pass" && answer.source === "prometheus");
     expect(seen.answer?.n).toBeGreaterThanOrEqual(197);
     const ran = await deploying;
@@ -269,19 +272,45 @@ describe.each(inFullRun)("and all the rest (%s):", () => {
     }
   });
 
-  test("pods that cannot be read make it blind, and the version is taken back when the policy says so", async () => {
-    const blind = [
-      "--set",
-      "analysis.sequential.fallback.prometheus=false,analysis.sequential.policy.blind.seconds=15",
-    ];
-    const { ran, traffic } = await underTraffic("v3", [...unreadable, ...blind]);
-    expect(ran.code, words(ran)).toBe(5);
-    expect(parseReport(ran).fault?.message).toMatch(
-      /sequential says fail: cannot see: no pod of the \w+ version tells/,
-    );
-    await expectUntouched();
-    record("a good one, its pods cannot be read", ran, traffic);
-  });
+  test.each([
+    {
+      blind: "its pods cannot be read, and Prometheus is not asked",
+      how: [...unreadable, "--set", "analysis.sequential.fallback.prometheus=false"],
+      says: /no pod of the \w+ version tells its counters/,
+    },
+    {
+      blind: "its pods cannot be read, and Prometheus is away",
+      how: [...unreadable, "--set", "analysis.prometheus.address=http://prometheus.monitoring.svc:9999"],
+      says: /no pod of the \w+ version tells its counters .*; Prometheus at prometheus\.monitoring\.svc:9999: /,
+    },
+    {
+      blind: "nobody exports its counter",
+      how: ["--set", "analysis.names.requests=requests_of_nobody"],
+      says: /has no requests_of_nobody of the \w+ version/,
+    },
+    {
+      blind: "its pods cannot be read, and Prometheus does not tell the versions apart",
+      how: [...unreadable, ...readableForPrometheus, "--set", "analysis.names.hashLabel=of_nothing"],
+      says: /has no \w+ of the \w+ version \(of_nothing=/,
+    },
+  ])(
+    "where $blind, the weight stays until the policy's time is over and goes back then",
+    async ({ blind, how, says }) => {
+      const { ran, traffic } = await underTraffic("v3", [
+        ...how,
+        ...["--set", "analysis.sequential.policy.blind.seconds=15"],
+      ]);
+      expect(ran.code, words(ran)).toBe(5);
+      const message = parseReport(ran).fault?.message ?? "";
+      expect(message).toContain("sequential says fail: cannot see: ");
+      expect(message).toMatch(says);
+      const { path: told } = await attemptThat(({ ended }) => ended?.how === "aborted");
+      expect(told.map(({ verdict }) => verdict)).toEqual(expect.arrayContaining(["blind", "fail"]));
+      expect(told.map(({ verdict }) => verdict)).not.toContain("pass");
+      await expectUntouched();
+      record(`a good one: ${blind}`, ran, traffic);
+    },
+  );
 
   test("a retry is another attempt", async () => {
     const { ran } = await underTraffic("v3", [...failing(1), "--no-rollback"]);

@@ -81,7 +81,7 @@ export async function takeSamples(versions: readonly VersionPods[], o: SampleOpt
       source: "prometheus",
       problems: unseen.map(
         ({ version, hash }) =>
-          `Prometheus at ${new URL(prometheus.address).host} has no ${o.settings.names.requests} of the ${version} version (${prometheus.hashLabel}=${hash}), and its pods do not answer either`,
+          `Prometheus at ${new URL(prometheus.address).host} has no ${o.settings.names.requests} of the ${version} version (${prometheus.hashLabel}=${hash}), and its pods do not tell it either`,
       ),
       errors,
     };
