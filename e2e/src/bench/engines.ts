@@ -17,14 +17,13 @@ import {
   sideBySide,
   timesFewer,
 } from "./canary.ts";
+import { budget, keepsBudget } from "./budget.ts";
 import type { Bench, Figure, Row } from "./figure.ts";
 import { median } from "./measure.ts";
 
-const lanes = 3;
+const lanes = 2;
 const limitSeconds = 300;
 const version = "v3";
-/** With 99 % at most so many bad requests, as `policy.budget` states it. */
-const budget = 60;
 const roundsWithErrors = 5;
 const otherRounds = 2;
 /** Percent, the first weight of the defaults. */
@@ -236,5 +235,5 @@ export const settings: Setting[] = faults.flatMap((fault) =>
 
 function settingOf({ fault, engine }: Pick<Job, "fault" | "engine">): Setting {
   const setting = { ...defaults, flags: [...defaults.flags, ...fault.setting[engine]] };
-  return engine === "sequential" ? sequentially(setting) : setting;
+  return engine === "sequential" ? sequentially({ ...setting, flags: [...setting.flags, ...keepsBudget] }) : setting;
 }

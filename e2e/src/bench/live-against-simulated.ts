@@ -27,6 +27,8 @@ const goal = 18;
 const simulatedRollouts = 2_000;
 /** How long pods take to serve is not what is compared: in the simulation they take this long. */
 const podsReadySeconds = 1;
+/** k6 tells the second in which the last request ended, so its middle is off by at most this. */
+const halfSecond = 0.5;
 /** Until the first weight, from which on the cluster is watched: pods, and the controller, on average. */
 const untilWeightSeconds = podsReadySeconds + defaultAssumptions.delay.reconcile;
 
@@ -148,9 +150,9 @@ async function predict(world: World, setting: Setting, share: number): Promise<M
 
 function judge(predicted: Map<End, Prediction>, live: { end: End; seconds: number; requests: number }) {
   const of = predicted.get(live.end);
-  const isIn = (value: number, range: Range | undefined) =>
-    range !== undefined && value >= range.low && value <= range.high;
-  const isTimeInside = isIn(live.seconds, of?.seconds);
+  const isIn = (value: number, range: Range | undefined, tolerance = 0) =>
+    range !== undefined && value >= range.low - tolerance && value <= range.high + tolerance;
+  const isTimeInside = isIn(live.seconds, of?.seconds, halfSecond);
   const isBadInside = isIn(live.requests, of?.bad);
   const range = ({ low, high }: Range) => `${low.toFixed(0)} to ${high.toFixed(0)}`;
   const simulated = of === undefined ? "never simulated" : `simulated ${range(of.seconds)} s, ${range(of.bad)} bad`;

@@ -1,10 +1,10 @@
 import path from "node:path";
 import { must } from "../run.ts";
 import { root } from "../world.ts";
+import { budget, keepsBudget } from "./budget.ts";
 import type { Figure } from "./figure.ts";
 import { pairedRatio } from "./measure.ts";
 
-const budget = 60;
 const errors = ["2%", "5%", "20%", "100%"];
 const rollouts = 100_000;
 /** A budget is kept in 99 % of rollouts. */
@@ -20,9 +20,9 @@ export const simulatedBudget: Figure = {
   seconds: 420,
   async measure({ env, note }) {
     const ctl = path.join(root, "packages/ctl/dist/ctl.mjs");
-    const engine = `analysis.engine=sequential,analysis.sequential.policy.budget=${budget}`;
     const command = [
-      ...["simulate", "-f", "charts/myapp/values-rollout.yaml", "--set", engine, "--scenario", "buggy"],
+      ...["simulate", "-f", "charts/myapp/values-rollout.yaml", "--engine", "sequential", ...keepsBudget],
+      ...["--scenario", "buggy"],
       ...["--rollouts", String(rollouts), ...errors.flatMap((share) => ["--errors", share])],
     ];
     note(`simulated-budget: ${rollouts} rollouts each with ${errors.join(", ")} errors`);
