@@ -48,6 +48,9 @@ analysis:
         "rollout.canary.background={watch,errorRatio}",
         "--scenario",
         "healthy",
+        // The watch of preset A's own bound bears no error among its first hundred requests.
+        "--stable-errors",
+        "0%",
       ],
     );
     expect(stderr).toBe("");
