@@ -34,10 +34,17 @@ test("requests, errors, buckets and resources are read out of what a pod tells",
   });
 });
 
-test("a pod that tells nothing of requests has none, and no histogram", () => {
-  const reading = readCounters("up 1\n", names);
+test("a pod that had no request yet has none, and no histogram", () => {
+  const reading = readCounters("# TYPE http_requests_total counter\n", names);
   expect(reading).toMatchObject({ requests: 0, bad: 0, buckets: [], cpuSeconds: undefined });
   expect(percentile95Ms(reading.buckets)).toBeUndefined();
+});
+
+test.each([
+  ["up 1\n", "it does not export http_requests_total"],
+  ['http_requests_total{code="500"} 5\n', "it does not export http_requests_total with a label status"],
+])("%j tells nothing to judge by", (own, words) => {
+  expect(() => readCounters(own, names)).toThrow(words);
 });
 
 test("other names of a service are followed", () => {
@@ -61,7 +68,7 @@ test("the 95th percentile is read off straight within its bucket, and never beyo
 
 test("what grew between two readings counts, all of it after a reset, nothing of a pod just met", () => {
   const reading = (...counts: number[]) => ({
-    ...readCounters("", names),
+    ...readCounters(text, names),
     buckets: counts.map((count, i) => ({ le: i === counts.length - 1 ? Infinity : i + 1, count })),
   });
   const counts = (buckets: { count: number }[]) => buckets.map(({ count }) => count);

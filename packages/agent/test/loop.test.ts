@@ -26,6 +26,7 @@ class ServedPod {
   requests = 0;
   bad = 0;
   answers = true;
+  statusLabel = "status";
   readonly server: Server;
 
   constructor() {
@@ -39,8 +40,8 @@ class ServedPod {
       const bad = Math.floor(this.requests * this.bad);
       response.end(
         [
-          `http_requests_total{status="200"} ${this.requests - bad}`,
-          `http_requests_total{status="500"} ${bad}`,
+          `http_requests_total{${this.statusLabel}="200"} ${this.requests - bad}`,
+          `http_requests_total{${this.statusLabel}="500"} ${bad}`,
           `http_request_duration_seconds_bucket{le="0.1"} ${this.requests}`,
           `http_request_duration_seconds_bucket{le="+Inf"} ${this.requests}`,
           "",
@@ -221,16 +222,20 @@ test("steps that cannot be steered through make it an adviser, and it says why",
   expect(cluster.patches.length).toBeLessThanOrEqual(before + 1);
 });
 
-test("while a version tells nothing the weight stays, although all was well before", async () => {
+test.each([
+  ["answers 503", (canary: ServedPod) => (canary.answers = false)],
+  // Nothing of it would ever be bad.
+  ["does not export http_requests_total with a label status", (canary: ServedPod) => (canary.statusLabel = "code")],
+])("while a version %s the weight stays, although all was well before", async (words, breakIt) => {
   const { canary, cluster, log } = await start();
   await until(() => cluster.weights.length >= 3);
-  canary.answers = false;
+  breakIt(canary);
   await until(() => log.some(({ verdict }) => verdict === "blind"));
   const weights = cluster.weights.length;
   const lines = log.length;
   await until(() => log.length > lines + 10);
   expect(cluster.weights.length).toBe(weights);
-  expect(log.at(-1)).toMatchObject({ action: "HOLD", why: expect.stringContaining("answers 503") });
+  expect(log.at(-1)).toMatchObject({ action: "HOLD", why: expect.stringContaining(words) });
 });
 
 test("a Rollout that somebody else has moved meanwhile is left alone until the next look", async () => {

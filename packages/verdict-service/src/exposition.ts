@@ -1,4 +1,4 @@
-import { type Policy, readExposition, type Sample, type Series } from "@safe-deploy/verdict";
+import { isDeclared, missingOf, type Policy, readExposition, type Sample, type Series } from "@safe-deploy/verdict";
 import type { EventMatch, ReleaseSettings } from "./release-settings.ts";
 
 /** Seconds since the epoch at which the process started; every official client exports it. */
@@ -6,8 +6,8 @@ const startTime = "process_start_time_seconds";
 
 /** The cumulative counters of one process, as a sample needs them. */
 export type Readout = Pick<Sample, "requests" | "errors" | "buckets" | "events" | "startedAt"> & {
-  /** False where the process exports no counter of that name, not even an empty one. */
-  isExported: boolean;
+  /** What the settings name and the process does not export, not even without a value; undefined where it has all. */
+  missing?: string;
 };
 
 /** Adds up what a service's settings ask for. Made once for each release: it compiles the patterns. */
@@ -16,6 +16,7 @@ export class CounterReader {
   readonly #isError: RegExp;
   readonly #events: { name: string; status: RegExp | undefined; route: RegExp | undefined }[];
   readonly #wantsBuckets: boolean;
+  readonly #wantsStatus: boolean;
   /** Names of the series that are read. */
   readonly wanted: readonly string[];
 
@@ -28,25 +29,27 @@ export class CounterReader {
       route: route === undefined ? undefined : whole(route),
     }));
     this.#wantsBuckets = policy.rules.some(({ bad }) => bad.kind === "slower");
+    this.#wantsStatus =
+      policy.rules.some(({ bad }) => bad.kind === "errors") || this.#events.some(({ status }) => status !== undefined);
     this.wanted = [names.requests, startTime, ...(this.#wantsBuckets ? [names.durationBucket] : [])];
   }
 
   /** Reads the text that a process exports (Prometheus' text format 0.0.4, or OpenMetrics). */
   readText(text: string): Readout {
-    const readout = this.read(readExposition(text, this.wanted));
-    return readout.isExported ? readout : { ...readout, isExported: isDeclared(text, this.#names.requests) };
+    const { missing, ...counters } = this.read(readExposition(text, this.wanted));
+    return missing === undefined || (missing === this.#names.requests && isDeclared(text, missing))
+      ? counters
+      : { ...counters, missing };
   }
 
   read(series: readonly Series[]): Readout {
     const { requests: counter, statusLabel, routeLabel, durationBucket } = this.#names;
     let [requests, errors] = [0, 0];
-    let isExported = false;
     let startedAt: number | undefined;
     const events: Record<string, number> = Object.fromEntries(this.#events.map(({ name }) => [name, 0]));
     const buckets = new Map<number, number>();
     for (const { name, labels, value } of series) {
       if (name === counter) {
-        isExported = true;
         requests += value;
         const status = labels[statusLabel] ?? "";
         if (this.#isError.test(status)) errors += value;
@@ -61,6 +64,7 @@ export class CounterReader {
         buckets.set(le, (buckets.get(le) ?? 0) + value);
       }
     }
+    const missing = missingOf(this.#names, series);
     return {
       requests,
       errors,
@@ -69,7 +73,7 @@ export class CounterReader {
         : {}),
       ...(this.#events.length > 0 ? { events } : {}),
       ...(startedAt === undefined ? {} : { startedAt }),
-      isExported,
+      ...(missing === undefined || (missing !== counter && !this.#wantsStatus) ? {} : { missing }),
     };
   }
 }
@@ -77,9 +81,4 @@ export class CounterReader {
 /** A regular expression that the whole text must match, as Prometheus' own do. */
 function whole(pattern: string): RegExp {
   return new RegExp(`^(?:${pattern})$`);
-}
-
-/** A counter with labels has no series before its first request, but most clients declare it. */
-function isDeclared(text: string, counter: string): boolean {
-  return [counter, counter.replace(/_total$/, "")].some((name) => text.includes(`# TYPE ${name} `));
 }

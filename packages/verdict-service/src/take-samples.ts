@@ -40,8 +40,8 @@ export interface SampleOptions {
 interface Answers {
   samples: Sample[];
   failures: { pod: Pod; why: string }[];
-  /** Pods that answered, but export no such counter. */
-  withoutCounter: number;
+  /** For each pod that answered, but does not export what is counted, what that is. */
+  missing: string[];
 }
 
 /**
@@ -67,21 +67,24 @@ export async function takeSamples(versions: readonly VersionPods[], o: SampleOpt
       hashes: versions.map(({ hash }) => hash),
       reader: o.reader,
     });
-    const found = versions.flatMap(({ version, hash, pods }) =>
-      scraped
-        .filter((each) => each.hash === hash && pods.some(({ metadata }) => metadata.name === each.pod))
-        .map(({ pod, at, readout }) => sampleOf(version, pod, at, readout)),
+    const readouts = versions.map(({ version, hash, pods, isNeeded }) => {
+      const own = scraped.filter(
+        (each) => each.hash === hash && pods.some(({ metadata }) => metadata.name === each.pod),
+      );
+      const usable = own.filter(({ readout }) => readout.missing === undefined);
+      return { version, hash, isNeeded, usable, missing: own[0]?.readout.missing ?? o.settings.names.requests };
+    });
+    const found = readouts.flatMap(({ version, usable }) =>
+      usable.map(({ pod, at, readout }) => sampleOf(version, pod, at, readout)),
     );
-    const unseen = versions.filter(
-      ({ version, isNeeded }) => isNeeded && !found.some((sample) => sample.version === version),
-    );
+    const unseen = readouts.filter(({ isNeeded, usable }) => isNeeded && usable.length === 0);
     // What both sources have is the same counter: the older reading of it says nothing new.
     return {
       samples: [...samples, ...found],
       source: "prometheus",
       problems: unseen.map(
-        ({ version, hash }) =>
-          `Prometheus at ${new URL(prometheus.address).host} has no ${o.settings.names.requests} of the ${version} version (${prometheus.hashLabel}=${hash}), and its pods do not tell it either`,
+        ({ version, hash, missing }) =>
+          `Prometheus at ${new URL(prometheus.address).host} has no ${missing} of the ${version} version (${prometheus.hashLabel}=${hash}), and its pods do not tell it either`,
       ),
       errors,
     };
@@ -94,7 +97,7 @@ async function askPods(
   { version, pods }: VersionPods,
   { scraper, settings, reader, unanswered }: SampleOptions,
 ): Promise<Answers> {
-  const answers: Answers = { samples: [], failures: [], withoutCounter: 0 };
+  const answers: Answers = { samples: [], failures: [], missing: [] };
   await Promise.all(
     pods.map(async (pod) => {
       const { podIP, phase } = pod.status ?? {};
@@ -102,8 +105,9 @@ async function askPods(
       try {
         const text = await scraper.text(podIP, settings.metrics.port, settings.metrics.path);
         const readout = reader.readText(text);
-        if (!readout.isExported) answers.withoutCounter++;
-        answers.samples.push(sampleOf(version, pod.metadata.name, Date.now(), readout));
+        if (readout.missing === undefined)
+          answers.samples.push(sampleOf(version, pod.metadata.name, Date.now(), readout));
+        else answers.missing.push(readout.missing);
         unanswered.delete(pod.metadata.name);
       } catch (error) {
         if (!(error instanceof ScrapeError)) throw error;
@@ -116,13 +120,13 @@ async function askPods(
 }
 
 function sampleOf(version: Version, pod: string, at: number, readout: Readout): Sample {
-  const { isExported: _, ...counters } = readout;
+  const { missing: _, ...counters } = readout;
   return { series: pod, version, source: "app", at, ...counters };
 }
 
 function problemsOf({ version, isNeeded }: VersionPods, answers: Answers, o: SampleOptions): string[] {
   if (!isNeeded) return [];
-  const { names, metrics, policy } = o.settings;
+  const { metrics, policy } = o.settings;
   // Pods that start or stop need not answer, and one that is busy may miss a look or two.
   const graceMs = missedLooks * o.settings.plan.scrapeSeconds * 1000;
   const serving = answers.failures.filter(
@@ -133,14 +137,13 @@ function problemsOf({ version, isNeeded }: VersionPods, answers: Answers, o: Sam
   );
   const [first] = serving;
   if (answers.samples.length === 0) {
+    const [missing] = answers.missing;
+    if (missing !== undefined) return [`no pod of the ${version} version exports ${missing}`];
     if (first === undefined) return [];
     const { why, pod } = first;
     return [
       `no pod of the ${version} version tells its counters (${serving.length} asked; ${pod.metadata.name}:${metrics.port}${metrics.path}: ${why})`,
     ];
-  }
-  if (answers.withoutCounter === answers.samples.length) {
-    return [`no pod of the ${version} version exports ${names.requests}`];
   }
   const staleMs = policy.staleSeconds * 1000;
   const silent = serving.filter(({ pod }) => Date.now() - (o.unanswered.get(pod.metadata.name) ?? Infinity) > staleMs);

@@ -44,7 +44,6 @@ test("requests, errors, buckets and the start are added up over all series of th
       { le: Infinity, count: 100 },
     ],
     startedAt: 1_700_000_000_250,
-    isExported: true,
   });
 });
 
@@ -66,16 +65,29 @@ test("other names, as of another framework", () => {
   const readout = spring.readText(
     'http_server_requests_seconds_count{outcome="SUCCESS"} 4.0\nhttp_server_requests_seconds_count{outcome="SERVER_ERROR"} 1.0\n',
   );
-  expect(readout).toMatchObject({ requests: 5, errors: 1, isExported: true });
+  expect(readout).toEqual({ requests: 5, errors: 1 });
 });
 
 test.each([
-  ["# TYPE http_requests_total counter\n", true],
-  ["# TYPE http_requests counter\n", true],
-  ["# TYPE requests_total counter\nrequests_total 5\n", false],
-  ["", false],
-])("%j: no request yet, and whether the counter is exported at all", (exported, isExported) => {
-  expect(reader().readText(exported)).toMatchObject({ requests: 0, errors: 0, isExported });
+  ["# TYPE http_requests_total counter\n", undefined],
+  ["# TYPE http_requests counter\n", undefined],
+  ["# TYPE requests_total counter\nrequests_total 5\n", "http_requests_total"],
+  ["process_start_time_seconds 5\n", "http_requests_total"],
+  ["", "http_requests_total"],
+])("%j: no request yet, and whether the counter is exported at all", (exported, missing) => {
+  const readout = reader().readText(exported);
+  expect(readout).toMatchObject({ requests: 0, errors: 0 });
+  expect(readout.missing).toBe(missing);
+});
+
+test("a counter that tells no status is missed by whoever counts statuses, as nothing would ever be bad", () => {
+  const exported = 'http_requests_total{code="500"} 5\n';
+  const errors = new CounterReader({ names, events: {}, policy: defaultPolicy });
+  expect(errors.readText(exported).missing).toBe("http_requests_total with a label status");
+  expect(reader({ clientErrors: { status: "4.." } }).readText(exported).missing).toBe(
+    "http_requests_total with a label status",
+  );
+  expect(reader({ ofB: { route: "/b" } }).readText(exported).missing).toBeUndefined();
 });
 
 test("a label may hold what ends it", () => {

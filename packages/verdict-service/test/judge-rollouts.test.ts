@@ -268,6 +268,19 @@ test("Prometheus is asked where the pods cannot be reached, and the answer says 
   expect((await answerThat(saying("blind"))).reason).toMatch(/Prometheus at .*ECONN/);
 });
 
+test("blind where nobody exports the counter, though Prometheus knows the pods", async () => {
+  await using prometheus = await startPrometheus(() => [
+    { pod: "stable-1", hash: "old", ...stable, isBare: true },
+    { pod: "canary-1", hash: "new", ...canary, isBare: true },
+  ]);
+  const source = { address: prometheus.address, namespaceLabel: "namespace", hashLabel: "hash", scrapeSeconds: 0.05 };
+  canary.answer = stable.answer = "another metric";
+  begin({ settings: settings({ port: pods.port, prometheus: source }) });
+  expect((await answerThat(saying("blind"), requests())).reason).toMatch(
+    /Prometheus at .* has no http_requests_total of the canary version \(hash=new\), and its pods do not tell it either/,
+  );
+});
+
 test("records are written at a failure, not at every look", async () => {
   begin();
   await answerThat(saying("fail"), requests(1));

@@ -6,6 +6,8 @@ export interface SimulatedSeries {
   hash: string;
   ok: number;
   bad: number;
+  /** Whether it has nothing of the pod but when it started. */
+  isBare?: boolean;
 }
 
 /** Answers the instant query for a range with one sample of each series, taken now. */
@@ -17,15 +19,16 @@ export async function startPrometheus(read: () => SimulatedSeries[]) {
     request.on("end", () => {
       queries.push(new URLSearchParams(body).get("query") ?? "");
       const at = Date.now() / 1000;
-      const result = read().flatMap(({ pod, hash, ok, bad }) =>
-        Object.entries({ "200": ok, "500": bad }).map(([status, value]) => ({
+      const result = read().flatMap(({ pod, hash, ok, bad, isBare = false }) => [
+        { metric: { __name__: "process_start_time_seconds", pod, hash }, values: [[at, String(at - 3600)]] },
+        ...Object.entries(isBare ? {} : { "200": ok, "500": bad }).map(([status, value]) => ({
           metric: { __name__: "http_requests_total", pod, hash, status },
           values: [
             [at - 5, "0"],
             [at, String(value)],
           ],
         })),
-      );
+      ]);
       response.end(JSON.stringify({ status: "success", data: { resultType: "matrix", result } }));
     });
   });

@@ -173,7 +173,11 @@ function pairOf(sample: Sample, { name, bad }: Rule): Pair {
     case "errors":
       return [sample.requests, sample.errors];
     case "slower": {
-      if (sample.buckets === undefined) throw new UnusableSample(`rule ${name} needs a histogram and there is none`);
+      if (sample.buckets === undefined) {
+        // A histogram with labels appears with its first request.
+        if (sample.requests === 0) return [0, 0];
+        throw new UnusableSample(`rule ${name} needs a histogram and there is none`);
+      }
       const counted = countSlower(sample.buckets, bad.than);
       return [counted.requests, counted.bad];
     }

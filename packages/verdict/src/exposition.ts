@@ -23,3 +23,24 @@ function isOf(line: string, name: string): boolean {
   const next = line[name.length];
   return next === "{" || next === " " || next === "\t";
 }
+
+/** A counter of requests, and its label with their status. */
+export interface StatusCounter {
+  requests: string;
+  statusLabel: string;
+}
+
+/**
+ * What of a counter is not among the series, in words; undefined where all is. Without the counter nothing is seen, and
+ * without the label no request would ever be bad.
+ */
+export function missingOf({ requests, statusLabel }: StatusCounter, series: readonly Series[]): string | undefined {
+  const own = series.filter(({ name }) => name === requests);
+  if (own.length === 0) return requests;
+  return own.some(({ labels }) => statusLabel in labels) ? undefined : `${requests} with a label ${statusLabel}`;
+}
+
+/** Whether a process has a counter. One with labels has no series before its first request, but most clients declare it. */
+export function isDeclared(text: string, counter: string): boolean {
+  return [counter, counter.replace(/_total$/, "")].some((name) => text.includes(`# TYPE ${name} `));
+}

@@ -17,7 +17,7 @@ export {
 export { logMixture, type PairedCounts } from "./count-mixture.ts";
 export { type Crossing, expectedComparison, expectedCrossing, expectedDelay } from "./expectation.ts";
 export { clopperPearson, type Interval, type QuantileInterval, quantileRanks } from "./intervals.ts";
-export { readExposition, type Series } from "./exposition.ts";
+export { isDeclared, missingOf, readExposition, type Series } from "./exposition.ts";
 export { BucketBoundError, countSlower } from "./latency.ts";
 export type { Observation, Sample, Version } from "./observation.ts";
 export {

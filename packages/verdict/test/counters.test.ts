@@ -165,6 +165,8 @@ test("a rule for latency without a histogram, or with another one, is a problem"
   const buckets = [{ le: Infinity, count: 10 }];
   const problems = (s: Sample) => count(empty(), [s], [], options({ rules })).problems;
   expect(problems(sample("c1", 5, 10, 0))[0]).toContain("needs a histogram");
+  // One with labels appears with its first request.
+  expect(problems(sample("c1", 5, 0, 0))).toEqual([]);
   expect(problems(sample("c1", 5, 10, 0, { buckets }))[0]).toContain("has no buckets");
 });
 

@@ -1,5 +1,13 @@
-import { readExposition, type Series } from "@safe-deploy/verdict";
+import { isDeclared, missingOf, readExposition, type Series } from "@safe-deploy/verdict";
 import type { AgentConfig } from "./config.ts";
+
+/** A pod that does not tell what its version is judged by. */
+export class MissingCounterError extends Error {
+  constructor(missing: string) {
+    super(`it does not export ${missing}`);
+    this.name = "MissingCounterError";
+  }
+}
 
 /** What one pod has counted since it started. */
 export interface PodReading {
@@ -13,10 +21,18 @@ export interface PodReading {
   startedAt: number | undefined;
 }
 
-/** Sums up what a pod tells in Prometheus' text format. */
+/**
+ * Sums up what a pod tells in Prometheus' text format.
+ *
+ * @throws MissingCounterError where its requests, or which of them are bad, are not in it.
+ */
 export function readCounters(text: string, names: AgentConfig["metrics"]): PodReading {
   const resources = ["process_cpu_seconds_total", "process_resident_memory_bytes", "process_start_time_seconds"];
   const series = readExposition(text, [names.requests, names.durationBucket, ...resources]);
+  const missing = missingOf(names, series);
+  if (missing !== undefined && !(missing === names.requests && isDeclared(text, missing))) {
+    throw new MissingCounterError(missing);
+  }
   const of = (wanted: string) => series.filter(({ name }) => name === wanted);
   const sum = (all: readonly Series[]) => all.reduce((total, { value }) => total + value, 0);
   const [cpuSeconds, memoryBytes, startSeconds] = resources.map((name) => of(name)[0]?.value);
