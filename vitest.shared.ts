@@ -16,6 +16,9 @@ export function defineProject(name: string, overrides: TestOptions = {}) {
       name,
       include: ["test/**/*.test.ts"],
       ...reported,
+      // Only what hangs is ended by it: a busy machine takes its time.
+      testTimeout: 120_000,
+      hookTimeout: 120_000,
       sequence: { shuffle: { files: true, tests: false } },
       ...overrides,
     },

@@ -1,5 +1,5 @@
 import { defineProject } from "../vitest.shared.ts";
 
-const project = defineProject("charts", { testTimeout: 60_000 });
+const project = defineProject("charts");
 
 export default { ...project, test: { ...project.test, globalSetup: "test/support/global-setup.ts" } };

@@ -1,3 +1,3 @@
 import { defineProject } from "../vitest.shared.ts";
 
-export default defineProject("load", { testTimeout: 60_000, fileParallelism: false });
+export default defineProject("load", { fileParallelism: false });

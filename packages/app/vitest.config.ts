@@ -1,3 +1,3 @@
 import { defineProject } from "../../vitest.shared.ts";
 
-export default defineProject("app", { testTimeout: 30_000 });
+export default defineProject("app");

@@ -3,6 +3,6 @@ import { defineProject } from "../../vitest.shared.ts";
 
 export default mergeConfig(
   // One test kills the API server that all share.
-  defineProject("kube", { testTimeout: 20_000, fileParallelism: false }),
+  defineProject("kube", { fileParallelism: false }),
   { test: { globalSetup: ["test/global-setup.ts"] } },
 );
