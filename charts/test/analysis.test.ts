@@ -117,8 +117,22 @@ test("the names of metrics and labels are values", async () => {
     'http_server_requests_seconds_count{ns="shop",version_hash="{{args.canary-hash}}",code=~"5..|429"}',
   );
   const ingress = await metric("ingressSuccessRatio", "gate", { names: { ingressService: 'backend="shop-canary"' } });
-  expect(query(ingress)).toContain('{backend="shop-canary"}');
+  expect(query(ingress)).toContain('{backend="shop-canary",code!=""}');
 });
+
+// Of an unknown status none is an error; the success ratio, of which none is a success then, fails by itself.
+test.each(["errorRatio", "noRecentErrors", "ingressSuccessRatio"])(
+  "%s counts only requests whose status is known: a wrong label is no data, which never passes",
+  async (name) => {
+    const text = query(
+      await metric(name, "gate", { names: { statusLabel: "outcome", ingressStatusLabel: "outcome" } }),
+    );
+    const selectors = text.match(/_total\{.*?"\}(?=[ )])/g) ?? [];
+    expect(selectors.length).toBeGreaterThan(0);
+    for (const selector of selectors) expect(selector).toMatch(/,outcome(!=""|=~".+")\}$/);
+    expect(text).toContain('outcome!=""');
+  },
+);
 
 test("a metric with an interval and a count takes all of its measurements, and its own limits", async () => {
   const own = { intervalSeconds: 30, count: 10, failureLimit: 3, inconclusiveLimit: 2, initialDelaySeconds: 15 };

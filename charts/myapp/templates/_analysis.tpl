@@ -175,20 +175,22 @@ sum{{ with .by }} by ({{ . }}){{ end }}(clamp_min(
 {{- $stable := printf "%s,%s=\"{{args.stable-hash}}\"" $namespace $names.hashLabel -}}
 {{- $pods := printf "%s,pod=~\"%s-{{args.canary-hash}}-.*\"" $namespace (include "myapp.fullname" .root) -}}
 {{- $requests := include "myapp.growth" (dict "series" (printf "%s{%s}" $names.requests $canary) "window" $m.window) -}}
+{{- /* Where no request has a status none would ever be bad, so none counts: no data, which never passes. */}}
+{{- $withStatus := include "myapp.growth" (dict "series" (printf "%s{%s,%s!=\"\"}" $names.requests $canary $names.statusLabel) "window" $m.window) -}}
 {{- $errors := include "myapp.growth" (dict "series" (printf "%s{%s,%s=~%q}" $names.requests $canary $names.statusLabel $names.errorStatus) "window" $m.window) -}}
 {{- if eq $m.type "errorRatio" }}
-{{- include "myapp.ratioQuery" (dict "metric" $m "bad" (printf "(%s or vector(0))" $errors) "all" $requests) }}
+{{- include "myapp.ratioQuery" (dict "metric" $m "bad" (printf "(%s or vector(0))" $errors) "all" $withStatus) }}
 {{- else if eq $m.type "successRatio" }}
 {{- $successes := include "myapp.growth" (dict "series" (printf "%s{%s,%s=~%q}" $names.requests $canary $names.statusLabel $names.successStatus) "window" $m.window) }}
 {{- include "myapp.ratioQuery" (dict "metric" $m "bad" (printf "%s - (%s or vector(0))" $requests $successes) "all" $requests) }}
 {{- else if eq $m.type "ingressSuccessRatio" }}
 {{- $service := $names.ingressService | default (printf "service=~\"%s-%s-.*\"" .root.Release.Namespace (include "myapp.testedService" .root)) }}
-{{- $all := include "myapp.growth" (dict "series" (printf "%s{%s}" $names.ingressRequests $service) "window" $m.window) }}
+{{- $all := include "myapp.growth" (dict "series" (printf "%s{%s,%s!=\"\"}" $names.ingressRequests $service $names.ingressStatusLabel) "window" $m.window) }}
 {{- $bad := include "myapp.growth" (dict "series" (printf "%s{%s,%s=~%q}" $names.ingressRequests $service $names.ingressStatusLabel $names.errorStatus) "window" $m.window) }}
 {{- include "myapp.ratioQuery" (dict "metric" $m "bad" (printf "(%s or vector(0))" $bad) "all" $all) }}
 {{- else if eq $m.type "errorCount" }}
 ({{ $errors }} or vector(0))
-and on() ({{ $requests }} >= {{ $m.minRequests }})
+and on() ({{ $withStatus }} >= {{ $m.minRequests }})
 {{- else if eq $m.type "latency" }}
 {{ include "myapp.quantileQuery" (dict "names" $names "pods" $canary "metric" $m) }} >= 0
 and on() ({{ $requests }} >= {{ $m.minRequests }})
