@@ -259,10 +259,15 @@ describe.each(inFullRun)("and all the rest (%s):", () => {
     record("a good one, read from Prometheus", ran);
   });
 
-  test("a service that does not run takes the version back when it has been asked for long enough", async () => {
+  test("a service that does not run is said before the deploy, and takes the version back when nobody looked", async () => {
     await service.scale(0);
     try {
-      const { ran, traffic } = await underTraffic("v3", ["--set", "analysis.noDataSeconds=20"]);
+      const refused = await deploy("v3");
+      expect(refused.code, words(refused)).toBe(3);
+      expect(words(refused)).toContain("nobody answers at http://verdict.e2e-verdict.svc");
+      await expectUntouched();
+      const unseen = ["--skip-preflight", "--set", "analysis.noDataSeconds=20"];
+      const { ran, traffic } = await underTraffic("v3", unseen);
       expect(ran.code, words(ran)).toBe(5);
       expect(parseReport(ran).fault?.message).toMatch(/consecutiveErrors|connection refused|no such host/);
       await expectUntouched();

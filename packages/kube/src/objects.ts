@@ -442,7 +442,7 @@ export interface AnalysisMetric {
   provider: {
     prometheus?: { address?: string; query?: string };
     job?: unknown;
-    web?: unknown;
+    web?: { url?: string };
     [name: string]: unknown;
   };
 }
@@ -484,5 +484,10 @@ export interface AnalysisRun extends KubeObject {
 }
 
 export interface AnalysisTemplate extends KubeObject {
-  spec: { metrics?: AnalysisMetric[]; args?: { name: string; value?: string }[] };
+  spec: {
+    metrics?: AnalysisMetric[];
+    args?: { name: string; value?: string }[];
+    /** Metrics, by regular expressions, that are measured and decide nothing. */
+    dryRun?: { metricName: string }[];
+  };
 }

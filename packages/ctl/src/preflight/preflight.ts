@@ -18,6 +18,7 @@ import { hookLabel } from "../observe/follow-workload.ts";
 import { resolveImage } from "../observe/registry.ts";
 import { readVerdictRecord } from "../observe/verdict-record.ts";
 import { verdictFinding } from "./verdict.ts";
+import { verdictServiceFinding } from "./verdict-service.ts";
 import { type Finding, ok, refused, unknown } from "./finding.ts";
 import { modeFinding } from "./mode.ts";
 import { type Quota, quotaProblems, rolloutShape, type Strategy, usageOf } from "./quota.ts";
@@ -135,8 +136,11 @@ function namespaceFinding(name: string, { exists, create }: PreflightInput["name
 }
 
 async function checkVerdict({ kube, objects, facts }: PreflightInput): Promise<Finding[]> {
-  const finding = await verdictFinding(objects, async () => await readVerdictRecord(kube, facts.workload.name));
-  return finding === undefined ? [] : [finding];
+  const findings = await Promise.all([
+    verdictServiceFinding(kube, objects),
+    verdictFinding(objects, async () => await readVerdictRecord(kube, facts.workload.name)),
+  ]);
+  return findings.filter((finding) => finding !== undefined);
 }
 
 async function checkChecks(text: string): Promise<Finding[]> {
