@@ -246,12 +246,15 @@ export interface Service extends KubeObject {
 
 export interface EndpointSlice extends KubeObject {
   addressType: string;
-  endpoints?: {
-    addresses: string[];
-    conditions?: { ready?: boolean; serving?: boolean; terminating?: boolean };
-    nodeName?: string;
-    targetRef?: { kind?: string; name?: string; namespace?: string; uid?: string };
-  }[];
+  /** The API server writes `null` for a Service without pods. */
+  endpoints:
+    | {
+        addresses: string[];
+        conditions?: { ready?: boolean; serving?: boolean; terminating?: boolean };
+        nodeName?: string;
+        targetRef?: { kind?: string; name?: string; namespace?: string; uid?: string };
+      }[]
+    | null;
   ports?: { name?: string; port?: number; protocol?: string }[];
 }
 

@@ -29,8 +29,8 @@ export async function verdictServiceFinding(
       namespace,
       labelSelector: `kubernetes.io/service-name=${service}`,
     });
-    const ready = items.flatMap(({ endpoints = [] }) =>
-      endpoints.filter(({ conditions }) => conditions?.ready !== false),
+    const ready = items.flatMap(({ endpoints }) =>
+      (endpoints ?? []).filter(({ conditions }) => conditions?.ready !== false),
     );
     if (ready.length > 0) return ok(check, `${place} has a pod that is ready`);
   } catch (error) {

@@ -19,18 +19,18 @@ function rendered(url: string, o: { dryRun?: boolean } = {}): KubeObject[] {
   ];
 }
 
-/** A cluster in which one Service has endpoints. */
-function cluster(ready: boolean[] | KubeError) {
+/** A cluster in which one Service has endpoints, or `null`, as the API server says that it has none. */
+function cluster(ready: boolean[] | null | KubeError) {
   const asked: unknown[] = [];
   const slice: EndpointSlice = {
     apiVersion: "discovery.k8s.io/v1",
     kind: "EndpointSlice",
     metadata: { name: "verdict-x" },
     addressType: "IPv4",
-    endpoints: (ready instanceof KubeError ? [] : ready).map((each) => ({
-      addresses: ["10.0.0.1"],
-      conditions: { ready: each },
-    })),
+    endpoints:
+      ready === null || ready instanceof KubeError
+        ? null
+        : ready.map((each) => ({ addresses: ["10.0.0.1"], conditions: { ready: each } })),
   };
   const list = async (_: unknown, scope: unknown) => {
     asked.push(scope);
@@ -49,7 +49,7 @@ test("a service that has a pod that is ready is told, and looked for in its own 
 test.each(["http://verdict.judges.svc", "https://verdict.judges.svc.cluster.local:8443"])(
   "nobody ready behind %s is refused, with the command that installs it",
   async (url) => {
-    for (const ready of [[], [false]]) {
+    for (const ready of [null, [], [false]]) {
       const finding = await verdictServiceFinding(cluster(ready), rendered(url));
       expect(finding).toMatchObject({
         status: "refused",
