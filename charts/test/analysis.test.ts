@@ -26,7 +26,7 @@ function library(analysis: Values = {}): Values {
       canary: { steps, background: measured },
       bake: { seconds: 60, analysis: measured },
     },
-    analysis,
+    analysis: { engine: "thresholds", ...analysis },
   });
 }
 

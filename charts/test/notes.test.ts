@@ -93,7 +93,7 @@ describe("the notes of a rollout", () => {
   test.each<[string, Values, RegExp]>([
     [
       "a weight without a gate",
-      canary({ canary: { steps: [{ setWeight: 10 }, { setWeight: 50 }] } }),
+      { ...canary({ canary: { steps: [{ setWeight: 10 }, { setWeight: 50 }] } }), analysis: { engine: "thresholds" } },
       /without an analysis/,
     ],
     ["scaled waits", canary({ waitScale: 0.1 }), /rollout\.waitScale is 0\.1/],

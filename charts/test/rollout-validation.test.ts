@@ -92,7 +92,10 @@ const wrong: [string, Values, RegExp][] = [
   ],
   [
     "a smoke test without its image",
-    merge(steps({ setWeight: 33 }, { analysis: ["smoke"] }), { verify: { enabled: false } }),
+    merge(steps({ setWeight: 33 }, { analysis: ["smoke"] }), {
+      verify: { enabled: false },
+      analysis: { engine: "thresholds" },
+    }),
     /^analysis\.metrics\.smoke: .*verify\.enabled=true/,
   ],
   ["a metric of no type", metrics("mine", { pass: 1 }), /^analysis\.metrics\.mine\.type: is not set, and "mine" is no/],

@@ -2,7 +2,9 @@ import { describe, expect, test } from "vitest";
 import { HELM_VERSIONS, type Manifest, render, type Rendered, type Values } from "./support/helm.ts";
 import { merge, withImages } from "./support/values.ts";
 
-const rolloutMode = (values: Values = {}) => withImages(merge({ mode: "rollout" }, values));
+// By thresholds, whose gates are those that the values name.
+const rolloutMode = (values: Values = {}) =>
+  withImages(merge({ mode: "rollout", analysis: { engine: "thresholds" } }, values));
 const ingress = { enabled: true, hosts: [{ host: "shop.example.com" }] };
 const behind = (router: string, values: Values = {}) =>
   rolloutMode(merge({ ingress, rollout: { router, canary: { steps: [{ setWeight: 10 }] } } }, values));
@@ -233,7 +235,7 @@ describe("blue-green", () => {
 
 describe("a hand-over between the modes", () => {
   test.each(["deployment", "rollout"])("to mode %s renders both workloads, marked, with one template", async (mode) => {
-    const rendered = await render(withImages({ mode, rollout: { handover: true } }));
+    const rendered = await render(rolloutMode({ mode, rollout: { handover: true } }));
     const [deployment, rollout] = [rendered.deployment, rendered.rollout];
     expect(rollout.spec.template).toEqual(deployment.spec.template);
     for (const { metadata } of [deployment, rollout]) {

@@ -114,6 +114,23 @@ test("the background can only take back, from the first weight on", async () => 
   expect(metric.provider.web.url).not.toContain("weight");
 });
 
+describe("where no engine is named,", () => {
+  const rendered = async (values: Values, engine: string | null) =>
+    (await render(canary(merge(values, { analysis: { engine } })))).objects;
+
+  test("a canary that users send requests to is judged by the sequential one", async () => {
+    expect(await rendered({}, null)).toEqual(await rendered({}, "sequential"));
+    expect(await rendered({}, null)).not.toEqual(await rendered({}, "thresholds"));
+  });
+
+  test.each<[string, Values]>([
+    ["a blue-green", { rollout: { strategy: "blueGreen" } }],
+    ["a worker", { worker: true, rollout: { router: "none" }, ingress: { enabled: false } }],
+  ])("%s is judged by thresholds", async (_, values) => {
+    expect(await rendered(values, null)).toEqual(await rendered(values, "thresholds"));
+  });
+});
+
 test("with both, thresholds decide in the steps that they had, and the service watches in the background", async () => {
   const values = canary({ analysis: { engine: "both" }, rollout: { canary: { background: [] } } });
   const both = await render(values);

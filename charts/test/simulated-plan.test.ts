@@ -121,11 +121,12 @@ function metricsOf(rendered: Rendered, analysis: Manifest): Course[] {
   );
 }
 
-describe.each(cases)("$file $name", ({ file, more }) => {
+describe.each(cases)("$file $name, judged by thresholds", ({ file, more }) => {
   test("is simulated with the steps, intervals, counts, windows, delays and limits that the chart renders", async () => {
-    const values = merge(merge(merge(defaults, IMAGES), read(file)), more);
+    const own = merge(merge(read(file), more), { analysis: { engine: "thresholds" } });
+    const values = merge(merge(defaults, IMAGES), own);
     const { plan, alwaysGood } = planFromValues(values as unknown as RolloutValues);
-    const rendered = await render(merge(merge(IMAGES, read(file)), more));
+    const rendered = await render(merge(IMAGES, own));
 
     const steps = renderedSteps(rendered);
     expect(steps.length).toBeGreaterThan(4);
@@ -148,6 +149,13 @@ describe.each(cases)("$file $name", ({ file, more }) => {
     expect(plan.replicas).toBe(rendered.rollout.spec.replicas);
     expect(plan.router).toBe(rendered.rollout.spec.strategy.canary.trafficRouting !== undefined);
   });
+});
+
+test.each(canaries)("where %s names no engine, the one that the chart chooses is simulated", async (file) => {
+  const own = merge(read(file), { analysis: { engine: null } });
+  const { plan } = planFromValues(merge(merge(defaults, IMAGES), own) as unknown as RolloutValues);
+  const { annotations = {} } = (await render(merge(IMAGES, own))).rollout.metadata;
+  expect(plan.engine).toBe("safe-deploy.dev/verdict" in annotations ? "sequential" : "thresholds");
 });
 
 const ofRequests = canaries.filter((file) => read(file)["worker"] !== true);

@@ -1,15 +1,17 @@
 /**
  * The main job on a real cluster, in one command: a good release under traffic at the router, a second one that takes
- * over step by step, then a bad one that Prometheus finds and that is taken back; at the end the timeline, with the
- * figures counted from outside by k6. STRATEGY is `canary` (the default) or `blueGreen`.
+ * over step by step, then a bad one that is found and taken back; at the end the timeline, with the figures counted from
+ * outside by k6. STRATEGY is `canary` (the default), which the verdict service judges, or `blueGreen`, by Prometheus.
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { mkdir, writeFile } from "node:fs/promises";
 import { drawTraffic } from "./picture.ts";
-import { buildImages, ctlTag, registry } from "./images.ts";
+import { buildImages, buildVerdictImage, ctlTag, registry } from "./images.ts";
+import { VerdictService } from "./verdict-service.ts";
 import { World, chart, root } from "./world.ts";
 
 const namespace = process.env["NS"] ?? "test-rollback";
+const judge = `${namespace}-verdict`;
 const release = process.env["RELEASE"] ?? "myapp";
 const host = "demo.local";
 const rate = 100;
@@ -51,13 +53,15 @@ function mark(what: string): void {
 step(1, "cluster: start it, or take the one that is there");
 const world = await World.open({ addons: "rollout" });
 
-step(2, "images: the app in three versions, and the hooks'");
+step(2, "images: the app in three versions, the hooks', and the verdict service's");
 await buildImages(world, ["v1", "v2", "v3"], { show: true });
+await buildVerdictImage(world, { show: true });
 
 const common = [
   ...["-n", namespace, "--release", release, "--chart", chart],
   ...["-f", `${chart}/ci/lab-values.yaml`, "-f", "e2e/values/demo/release.yaml"],
   ...["-f", `e2e/values/demo/${strategyValues}`, "--set", `hooks.image.tag=${ctlTag}`],
+  ...VerdictService.valuesFor(judge),
 ];
 const deploy = async (image: string, more: string[] = []) =>
   await world.ctl(["deploy", ...common, "--image", `${registry}/myapp:${image}`, "-o", "json", ...more], {
@@ -67,6 +71,7 @@ const reportOf = (ran: { stdout: string }): Report => JSON.parse(ran.stdout) as 
 
 step(3, "release v1: the first one, verified by its declared checks");
 await world.namespace(namespace);
+await VerdictService.install(world, judge, namespace);
 const first = await deploy("v1");
 if (first.code !== 0) throw new Error(`v1 was not verified (exit code ${first.code}): ${first.stdout}`);
 

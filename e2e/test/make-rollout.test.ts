@@ -39,6 +39,7 @@ rollout:
     background: []
     scaleDownDelaySeconds: 5
     abortScaleDownDelaySeconds: 5
+analysis: {engine: thresholds}
 `;
 
 const valuesFile = () => path.join(folder, "values.yaml");

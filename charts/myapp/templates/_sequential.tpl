@@ -4,9 +4,20 @@ with stated error rates, instead of a query asking Prometheus for the last minut
 of the Rollout, so that they come and go with the release.
 */}}
 
-{{/* Which engine decides: `thresholds` also where there is no Rollout. */}}
+{{/*
+Which engine decides. Unless the values name one: `sequential` where a canary gets a share of the requests. Without a
+Rollout there is nothing to decide for, which is `thresholds` too.
+*/}}
 {{- define "myapp.engine" -}}
-{{- if include "myapp.hasWorkload" (dict "root" . "kind" "Rollout") }}{{ .Values.analysis.engine }}{{ else }}thresholds{{ end -}}
+{{- if not (include "myapp.hasWorkload" (dict "root" . "kind" "Rollout")) -}}
+thresholds
+{{- else if .Values.analysis.engine -}}
+{{ .Values.analysis.engine }}
+{{- else if or .Values.worker (eq .Values.rollout.strategy "blueGreen") -}}
+thresholds
+{{- else -}}
+sequential
+{{- end -}}
 {{- end -}}
 
 {{/* Not empty when gates or the background ask the service. */}}

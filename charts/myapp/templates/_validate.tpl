@@ -492,7 +492,7 @@ analysis.sequential.form: is job, but with analysis.engine both it watches in th
 analysis.sequential.job.image: neither tag nor digest is set, but form is job; set one of them
 {{- end }}
 {{- else if and (eq $engine "sequential") (not .Values.verify.enabled) }}
-verify.enabled: is false, but Argo Rollouts takes an empty answer of a service for a good one, and only the verification finds that out; set it to true, or analysis.sequential.form to job
+verify.enabled: is false, but Argo Rollouts takes an empty answer of a service for a good one, and only the verification finds that out; set it to true, analysis.sequential.form to job, or analysis.engine to thresholds
 {{- end }}
 {{- if lt (int $sequential.gateSeconds) (int $sequential.intervalSeconds) }}
 analysis.sequential.gateSeconds: is {{ $sequential.gateSeconds }}, less than intervalSeconds, which is {{ $sequential.intervalSeconds }}: a gate would end before it asked

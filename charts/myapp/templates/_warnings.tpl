@@ -42,7 +42,7 @@
 {{- if hasKey . "setWeight" }}{{ if not $gated }}{{ $gates = true }}{{ end }}{{ $gated = false }}{{ end }}
 {{- if hasKey . "analysis" }}{{ $gated = true }}{{ end }}
 {{- end }}
-{{- if or $gates (not $gated) }}
+{{- if and (or $gates (not $gated)) (ne (include "myapp.engine" $) "sequential") }}
 {{- $warnings = append $warnings "rollout.canary.steps raises the weight without an analysis in between: what goes wrong at a weight may pass on to the next." }}
 {{- end }}
 {{- if and $.Values.autoscaling.enabled (eq .router "none") }}

@@ -69,9 +69,8 @@ export function releaseFlags({ flags, engine }: Setting, namespace: string): str
   return [
     ...valuesFiles.flatMap((file) => ["-f", file]),
     ...flags,
-    ...(engine === undefined
-      ? []
-      : ["--set", `analysis.engine=${engine}`, ...VerdictService.valuesFor(judgeOf(namespace))]),
+    ...["--set", `analysis.engine=${engine ?? "thresholds"}`],
+    ...(engine === undefined ? [] : VerdictService.valuesFor(judgeOf(namespace))),
     ...["--set", `hooks.image.tag=${ctlTag}`],
     ...[
       "--set",

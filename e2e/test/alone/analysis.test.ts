@@ -155,8 +155,8 @@ describe("a canary that Prometheus judges, under traffic at the router", () => {
 
 describe("the starting point", () => {
   test("takes back what is broken for everybody at its first weight, by the declared checks, without any traffic", async () => {
-    const own = ["-f", path.join(chart, "values-rollout.yaml"), "--set-string", "config.FAULT_SICK=true"];
-    const ran = await deploy("v3", own);
+    const own = ["-f", path.join(chart, "values-rollout.yaml"), "--set", "analysis.engine=thresholds"];
+    const ran = await deploy("v3", [...own, "--set-string", "config.FAULT_SICK=true"]);
     expect(ran.code, words(ran)).toBe(5);
     expect(parseReport(ran).fault?.message).toContain("declared check failed: new feature");
     await expectUntouched();

@@ -3,6 +3,7 @@ import { type Condition, isJudged, isTakenAsGood, type Metric, type RolloutPlan,
 
 /** What of the chart's values a canary's course depends on, as `values.yaml` has it. */
 export interface RolloutValues {
+  worker?: boolean;
   replicaCount?: number;
   autoscaling?: { enabled?: boolean; minReplicas?: number };
   verify?: { enabled?: boolean };
@@ -19,7 +20,7 @@ export interface RolloutValues {
     bake?: { seconds?: number; analysis?: string[] };
   };
   analysis: {
-    engine?: "thresholds" | "sequential" | "both";
+    engine?: "thresholds" | "sequential" | "both" | null;
     sequential?: SequentialValues;
     onNoData?: "abort" | "pause";
     noDataSeconds?: number;
@@ -140,7 +141,7 @@ export function planFromValues(
       return [metric];
     });
 
-  const engine = assumptions.engine ?? (values.analysis.engine === "sequential" ? "sequential" : "thresholds");
+  const engine = assumptions.engine ?? engineOf(values);
   const given = rollout.canary.steps.map((step, index): Step => {
     if ("setWeight" in step) return { setWeight: step.setWeight };
     if ("pause" in step) {
@@ -200,6 +201,12 @@ export function planFromValues(
     },
     alwaysGood: [...alwaysGood],
   };
+}
+
+/** What decides. The chart's `myapp.engine`. */
+function engineOf({ worker, analysis }: RolloutValues): RolloutPlan["engine"] {
+  const engine = analysis.engine ?? (worker === true ? "thresholds" : "sequential");
+  return engine === "sequential" ? "sequential" : "thresholds";
 }
 
 function lastWeight(steps: readonly Step[]): number | undefined {
