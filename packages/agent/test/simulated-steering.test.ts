@@ -17,7 +17,7 @@ const plan = (own: { maxSteps?: number } = {}): RolloutPlan => ({
       router: "traefik",
       canary: { steps: tens.flatMap((setWeight) => [{ setWeight }, { pause: null }]) },
     },
-    analysis: { metrics: {} },
+    analysis: { engine: "thresholds", metrics: {} },
   }).plan,
   steering: simulatedSteering(network, { ...settings, ...own }),
 });

@@ -195,6 +195,7 @@ function values(errorRatio: MetricValues, changes: Partial<RolloutValues["rollou
       ...changes,
     },
     analysis: {
+      engine: "thresholds",
       onNoData: "abort",
       noDataSeconds: 60,
       minRequests: 50,

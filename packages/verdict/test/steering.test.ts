@@ -33,7 +33,7 @@ const { plan } = planFromValues({
     router: "traefik",
     canary: { steps: [10, 20, 30].flatMap((setWeight) => [{ setWeight }, { pause: null }]) },
   },
-  analysis: { metrics: {} },
+  analysis: { engine: "thresholds", metrics: {} },
 });
 
 const play = (steering: Steering | undefined, scenario = healthy()) =>

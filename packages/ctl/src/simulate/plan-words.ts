@@ -3,8 +3,10 @@ import { secondsWords } from "../domain/rollout.ts";
 import { wrapItems } from "../ui/wrap.ts";
 
 /** The steps in words, and what watches them, in lines for a terminal. */
-export function planWords({ steps, background, steering }: RolloutPlan): string[] {
-  const watched = background.metrics.map(({ name }) => name);
+export function planWords({ steps, background, engine, steering }: RolloutPlan): string[] {
+  // Between the gates of a Job nobody looks.
+  const asksService = engine === "sequential" && background.fromStep < Infinity;
+  const watched = [...(asksService ? ["sequential"] : []), ...background.metrics.map(({ name }) => name)];
   return [
     ...wrapItems(
       steps.map((step) => stepWords(step, steering === undefined ? "until promoted" : "until the agent moves")),

@@ -21,6 +21,7 @@ function values(changes: Record<string, unknown> = {}) {
     verify: { enabled: true },
     rollout: { strategy: "canary", router: "traefik", waitScale: 1, canary },
     analysis: {
+      engine: "thresholds",
       onNoData: "abort",
       noDataSeconds: 60,
       minRequests: 50,
@@ -108,11 +109,21 @@ describe("a simulation", () => {
       ((await simulate({ scenario: ["healthy"], ...changes })).json as { simulations: { engine: string }[] })
         .simulations[0]?.engine;
     const own = values();
-    await helmWith({ ...own, analysis: { ...own.analysis, engine: "sequential" } });
+    const rules = {
+      errors: { bad: "errors", p0: 0.005, p1: 0.02 },
+      slow: { bad: "slower", seconds: 1, p0: 0.01, p1: 0.05 },
+    };
+    const sequential = { policy: { rules } };
+    await helmWith({ ...own, analysis: { ...own.analysis, engine: "sequential", sequential } });
     expect(await engineOf()).toBe("sequential");
     expect(await engineOf({ engine: "thresholds" })).toBe("thresholds");
+    expect((await simulate({ scenario: ["healthy"] })).text).toMatch(
+      /watched all the time: sequential\n {2}not simulated, taken as good: restarts, slow\n/,
+    );
     await helmWith({ ...own, analysis: { ...own.analysis, engine: "both" } });
     expect(await engineOf()).toBe("thresholds");
+    await helmWith({ ...own, analysis: { ...own.analysis, engine: null } });
+    expect(await engineOf()).toBe("sequential");
   });
 
   test("plays the agent where the values let it steer, and a person's pause where it advises", async () => {

@@ -104,7 +104,7 @@ export class PlanError extends Error {
 /**
  * Reads a canary's course out of the chart's values, with the chart's own defaults and arithmetic for analysis.
  *
- * @returns the plan, and the metrics that say nothing about errors and are taken as always good.
+ * @returns the plan, and the metrics and rules that say nothing about errors and are taken as always good.
  * @throws PlanError listing every problem with its path.
  */
 export function planFromValues(
@@ -181,6 +181,7 @@ export function planFromValues(
     );
   }
   if (problems.length > 0) throw new PlanError(problems);
+  if (engine === "sequential") for (const { name } of policy.rules.slice(1)) alwaysGood.add(name);
   return {
     plan: {
       steps,
