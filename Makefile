@@ -83,6 +83,14 @@ set-image: build-packages ## Write IMG:TAG into VALUES
 deploy: build-packages ## Deploy, verify, and go back when it fails
 	@$(CTL) deploy --chart $(CHART) $(if $(wildcard $(VALUES)),-f $(VALUES)) --create-namespace --timeout $(TIMEOUT)
 
+.PHONY: verdict
+verdict: build-packages ## Build and install the verdict service, which judges canaries (mode: rollout)
+	@cd packages/verdict-service && node build.ts
+	@$(LAB) image build verdict --repository $(REG)/verdict --tag-file deploy/verdict-tag
+	@$(LAB) image push $(REG)/verdict:$$(cat deploy/verdict-tag)
+	@$(IN_LAB) helm upgrade --install verdict charts/verdict -n verdict --create-namespace --wait --timeout $(TIMEOUT) \
+		--set image.repository=$(REG)/verdict --set-string image.tag=$$(cat deploy/verdict-tag)
+
 .PHONY: wait
 wait: build-packages ## Wait until what is under way has ended
 	@$(CTL) wait --timeout $(TIMEOUT)

@@ -92,6 +92,16 @@ afterAll(async () => {
 });
 
 describe("the make targets with mode: rollout in the values", () => {
+  test("verdict: the service that judges canaries is built and runs where the chart looks for it", async () => {
+    try {
+      await made("verdict");
+      await world.lab(["exec", "--", "curl", "-sSf", "-m", "5", "http://verdict.verdict.svc/ready"]);
+    } finally {
+      await world.helm(["uninstall", "verdict", "-n", "verdict", "--wait"]);
+      await world.removeNamespace("verdict");
+    }
+  });
+
   test("deploy: the canary starts at 10 %, a good metric moves it to 50 and 100 %, and no request fails", async () => {
     await made("set-image", "TAG=v2");
     const traffic = await load();

@@ -37,7 +37,7 @@ export async function verdictServiceFinding(
     if (!(error instanceof KubeError)) throw error;
     return unknown(check, `whether ${place} runs: ${error.message}`);
   }
-  const next = `helm upgrade --install verdict charts/verdict -n ${namespace} --create-namespace, or correct analysis.sequential.service.url`;
+  const next = `helm upgrade --install ${service} charts/verdict -n ${namespace} --create-namespace --set image.tag=TAG, or correct analysis.sequential.service.url`;
   const what = `nobody answers at ${url}: ${place} has no pod that is ready`;
   // Beside thresholds it only says what it would have done.
   return decides

@@ -55,7 +55,9 @@ test.each(["http://verdict.judges.svc", "https://verdict.judges.svc.cluster.loca
         status: "refused",
         what: `nobody answers at ${url}: Service verdict in namespace judges has no pod that is ready, so no gate would pass`,
       });
-      expect(finding?.next).toContain("helm upgrade --install verdict charts/verdict -n judges --create-namespace");
+      expect(finding?.next).toContain(
+        "helm upgrade --install verdict charts/verdict -n judges --create-namespace --set image.tag=TAG",
+      );
     }
   },
 );
