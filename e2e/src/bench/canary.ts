@@ -27,8 +27,8 @@ export interface Setting {
   name: string;
   /** Flags of Helm. */
   flags: string[];
-  /** What judges it, where that is not the thresholds. Its service runs in a namespace beside the release's. */
-  engine?: "sequential";
+  /** What judges it, where its values do not say so. The service runs in a namespace beside the release's. */
+  engine?: "thresholds" | "sequential";
   /** AnalysisTemplates in place of the chart's, a template of Helm. */
   analysis?: string;
   /** Seconds of traffic before the new version comes: as far as its queries look back. */
@@ -36,16 +36,24 @@ export interface Setting {
 }
 
 /** The chart's own values for a rollout, with the waits, limits and numbers of pods that they have. */
-export const defaults: Setting = {
+export const rolloutValues: Setting = {
   name: "the chart's defaults",
   flags: ["-f", `${chart}/values-rollout.yaml`],
   historySeconds: 20,
 };
 
+/** The same way to roll out, judged by thresholds. */
+export function byThresholds({ name, ...setting }: Setting): Setting {
+  return { ...setting, name: `${name}, thresholds`, engine: "thresholds" };
+}
+
 /** The same way to roll out, judged by the sequential engine. */
 export function sequentially({ name, ...setting }: Setting): Setting {
   return { ...setting, name: `${name}, sequential`, engine: "sequential" };
 }
+
+/** The figures that compare with other ways to roll out ask Prometheus, as those do. */
+export const byPrometheus = byThresholds(rolloutValues);
 
 /** What became of the version under test. */
 export type End = "taken back" | "waits for a person" | "promoted" | "goes on";
@@ -69,8 +77,8 @@ export function releaseFlags({ flags, engine }: Setting, namespace: string): str
   return [
     ...valuesFiles.flatMap((file) => ["-f", file]),
     ...flags,
-    ...["--set", `analysis.engine=${engine ?? "thresholds"}`],
-    ...(engine === undefined ? [] : VerdictService.valuesFor(judgeOf(namespace))),
+    ...(engine === undefined ? [] : ["--set", `analysis.engine=${engine}`]),
+    ...(engine === "sequential" ? VerdictService.valuesFor(judgeOf(namespace)) : []),
     ...["--set", `hooks.image.tag=${ctlTag}`],
     ...[
       "--set",
@@ -109,7 +117,7 @@ export class Canary implements AsyncDisposable {
   static async install(world: World, namespace: string, setting: Setting, more: string[] = []): Promise<Canary> {
     await world.namespace(namespace);
     const canary = new Canary(world, namespace, setting, await chartWith(setting.analysis));
-    if (setting.engine !== undefined)
+    if (setting.engine === "sequential")
       canary.#service = await VerdictService.install(world, judgeOf(namespace), namespace);
     await canary.upgrade("v1", more);
     await canary.#until("v1 stable", 180_000, ({ rollout }) =>

@@ -3,7 +3,7 @@ import { buildImages } from "../images.ts";
 import { chart, root, World } from "../world.ts";
 import {
   Canary,
-  defaults,
+  byPrometheus,
   failsTestedPath,
   harmWords,
   measureHarm,
@@ -68,7 +68,7 @@ export async function compareDetection(world: World, { note, failed }: Pick<Benc
   const jobs: Job[] = [
     ...errors.flatMap(({ share }) => presets.toReversed().map((setting) => ({ setting, share, round: 0 }))),
     ...errors.flatMap(({ share }) =>
-      Array.from({ length: rounds }, (_, round) => ({ setting: defaults, share, round })),
+      Array.from({ length: rounds }, (_, round) => ({ setting: byPrometheus, share, round })),
     ),
   ];
   const measureJob = async (job: Job, index: number) => {
@@ -88,18 +88,18 @@ export async function compareDetection(world: World, { note, failed }: Pick<Benc
     measured.filter((one) => one.setting === setting && one.share === share).map(({ harm }) => harm);
   return errors.flatMap(({ share, goal }) =>
     presets.flatMap((preset): Row[] => {
-      const [subject, [baseline]] = [of(defaults, share), of(preset, share)];
+      const [subject, [baseline]] = [of(byPrometheus, share), of(preset, share)];
       if (subject.length === 0 || baseline === undefined) return [];
       const { requests, ratio } = timesFewer(subject, baseline);
       const { isAtLeast = false } = ratio;
       return [
         {
           what: `bad answers to users, ${percent(share)} errors`,
-          subject: { command: defaults.name, unit: "requests", values: requests },
+          subject: { command: byPrometheus.name, unit: "requests", values: requests },
           baseline: { command: preset.name, unit: "requests", values: [baseline.requests], isAtLeast },
           ratio,
           ...(preset.name === "preset A" ? { goal: { text: `at least ${goal}`, isMet: ratio.median >= goal } } : {}),
-          note: `${defaults.name}: ${subject.map(harmWords).join("; ")}. ${preset.name}: ${harmWords(baseline)}`,
+          note: `${byPrometheus.name}: ${subject.map(harmWords).join("; ")}. ${preset.name}: ${harmWords(baseline)}`,
         },
       ];
     }),

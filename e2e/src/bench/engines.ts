@@ -3,8 +3,8 @@ import { hasFailed, type SeriesPoint } from "@safe-deploy/load";
 import { buildImages, buildVerdictImage } from "../images.ts";
 import { World } from "../world.ts";
 import {
+  byThresholds,
   Canary,
-  defaults,
   failsTestedPath,
   type Harm,
   harmWords,
@@ -12,6 +12,7 @@ import {
   percent,
   randomPaths,
   rate,
+  rolloutValues,
   sequentially,
   type Setting,
   sideBySide,
@@ -234,6 +235,8 @@ export const settings: Setting[] = faults.flatMap((fault) =>
 );
 
 function settingOf({ fault, engine }: Pick<Job, "fault" | "engine">): Setting {
-  const setting = { ...defaults, flags: [...defaults.flags, ...fault.setting[engine]] };
-  return engine === "sequential" ? sequentially({ ...setting, flags: [...setting.flags, ...keepsBudget] }) : setting;
+  const flags = [...rolloutValues.flags, ...fault.setting[engine]];
+  return engine === "sequential"
+    ? sequentially({ ...rolloutValues, flags: [...flags, ...keepsBudget] })
+    : byThresholds({ ...rolloutValues, flags });
 }

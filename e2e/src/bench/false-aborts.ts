@@ -3,13 +3,14 @@ import { buildImages, buildVerdictImage } from "../images.ts";
 import { World } from "../world.ts";
 import {
   Canary,
-  defaults,
+  byPrometheus,
   type End,
   failsTestedPath,
   keptRate,
   percent,
   randomPaths,
   rate,
+  rolloutValues,
   sequentially,
   type Setting,
   sideBySide,
@@ -30,7 +31,7 @@ export const falseAborts: Figure = {
   async measure(bench) {
     const world = await World.open({ addons: "rollout", show: false });
     await buildImages(world, ["v1", "v2"]);
-    return await countFalseAborts(world, defaults, bench);
+    return await countFalseAborts(world, byPrometheus, bench);
   },
 };
 
@@ -42,7 +43,7 @@ export const falseAbortsSequential: Figure = {
     const world = await World.open({ addons: "rollout", show: false });
     await buildImages(world, ["v1", "v2"]);
     await buildVerdictImage(world);
-    return await countFalseAborts(world, sequentially(defaults), bench);
+    return await countFalseAborts(world, sequentially(rolloutValues), bench);
   },
 };
 

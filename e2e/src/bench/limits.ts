@@ -2,7 +2,7 @@ import { resources } from "@safe-deploy/kube";
 import { failuresOf, type LoadResult } from "@safe-deploy/load";
 import { buildImages } from "../images.ts";
 import { World } from "../world.ts";
-import { Canary, defaults, failsTestedPath, randomPaths, rollOut, type Setting, sideBySide } from "./canary.ts";
+import { Canary, byPrometheus, failsTestedPath, randomPaths, rollOut, type Setting, sideBySide } from "./canary.ts";
 import type { Bench, Figure, Row } from "./figure.ts";
 import { pairedRatio } from "./measure.ts";
 
@@ -26,7 +26,7 @@ interface Case {
 const cases: Case[] = [
   {
     what: "more than 5 % errors (8 %)",
-    setting: defaults,
+    setting: byPrometheus,
     errors: 0.08,
     flags: failsTestedPath,
     limitSeconds: 120,
@@ -35,8 +35,8 @@ const cases: Case[] = [
   {
     what: "fewer than 95 % successes (92 %), by `successRatio` alone",
     setting: {
-      ...defaults,
-      flags: [...defaults.flags, "--set", "rollout.canary.background={successRatio}"],
+      ...byPrometheus,
+      flags: [...byPrometheus.flags, "--set", "rollout.canary.background={successRatio}"],
     },
     errors: 0.08,
     flags: failsTestedPath,
@@ -45,7 +45,7 @@ const cases: Case[] = [
   },
   {
     what: "99th percentile above 1 s (1.5 s)",
-    setting: defaults,
+    setting: byPrometheus,
     errors: 0,
     flags: ["--set-string", "config.FAULT_LATENCY_MS=1500"],
     limitSeconds: 180,
@@ -53,7 +53,7 @@ const cases: Case[] = [
   },
   {
     what: "a container that restarts",
-    setting: defaults,
+    setting: byPrometheus,
     errors: 0,
     flags: ["--set-string", "config.FAULT_CRASH_AFTER_S=30"],
     limitSeconds: 60,
@@ -100,7 +100,7 @@ export async function measureLimits(world: World, { note, failed }: Pick<Bench, 
     return [
       {
         what: `from ${one.since} to weight 0: ${one.what}`,
-        subject: { command: defaults.name, unit: "s", values: seconds },
+        subject: { command: byPrometheus.name, unit: "s", values: seconds },
         baseline: { command: "the limit", unit: "s", values: limit },
         ratio,
         goal: { text: "at most two thirds", isMet: ratio.max <= share },

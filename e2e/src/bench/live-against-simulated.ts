@@ -5,7 +5,7 @@ import { words } from "../run.ts";
 import { chart, root, World } from "../world.ts";
 import {
   Canary,
-  defaults,
+  byPrometheus,
   type End,
   failsTestedPath,
   measureHarm,
@@ -13,6 +13,7 @@ import {
   randomPaths,
   rate,
   releaseFlags,
+  rolloutValues,
   sequentially,
   type Setting,
   sideBySide,
@@ -35,7 +36,7 @@ const untilWeightSeconds = podsReadySeconds + defaultAssumptions.delay.reconcile
 // Helm makes a text of a fraction that comes by --set.
 const quarter = ["-f", path.join(root, "e2e/values/bench/quarter-waits.yaml")];
 const thresholds: Setting[] = [
-  defaults,
+  byPrometheus,
   {
     name: "preset A, a quarter of its waits",
     flags: ["-f", `${chart}/presets/a.yaml`, ...quarter],
@@ -47,7 +48,7 @@ const thresholds: Setting[] = [
     historySeconds: 40,
   },
 ];
-export const settings: Setting[] = [...thresholds, ...thresholds.slice(0, 2).map(sequentially)];
+export const settings: Setting[] = [...thresholds, ...[rolloutValues, thresholds[1]!].map(sequentially)];
 const errors = [0.05, 0.2, 0.5, 1];
 
 interface Job {

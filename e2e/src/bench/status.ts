@@ -10,7 +10,7 @@ import { buildImages } from "../images.ts";
 import { rolloutArguments, values } from "../rollout-release.ts";
 import { run } from "../run.ts";
 import { root, World } from "../world.ts";
-import { Canary, defaults, failsTestedPath, randomPaths } from "./canary.ts";
+import { Canary, byPrometheus, failsTestedPath, randomPaths } from "./canary.ts";
 import type { Bench, Figure, Row } from "./figure.ts";
 import { inPairs, median, pairedRatio, timed } from "./measure.ts";
 
@@ -33,8 +33,8 @@ export const status: Figure = {
 export async function measureCommands(world: World, { note }: Pick<Bench, "note">): Promise<Row[]> {
   const steps = [{ setWeight: 10 }, { pause: { seconds: 1800 } }];
   await using canary = await Canary.install(world, "bench-status", {
-    ...defaults,
-    flags: [...defaults.flags, "--set-json", `rollout.canary.steps=${JSON.stringify(steps)}`],
+    ...byPrometheus,
+    flags: [...byPrometheus.flags, "--set-json", `rollout.canary.steps=${JSON.stringify(steps)}`],
   });
   await canary.startTraffic(randomPaths(0, "status"), 1800);
   const stable = await canary.stableHash();
