@@ -4,7 +4,7 @@ import { isFull } from "./src/full-run.ts";
 
 const alone = ["test/alone/**/*.test.ts"];
 /** Whole files that only the full run has. */
-const fullOnly = isFull ? [] : ["test/agent.test.ts", "test/verdict-tls.test.ts"];
+const fullOnly = isFull ? [] : ["agent", "sequential-by-pods", "verdict-tls"].map((name) => `test/${name}.test.ts`);
 /** A test may take as long as a deploy and its way back. */
 const patience = { testTimeout: 300_000, hookTimeout: 300_000 };
 
