@@ -158,10 +158,12 @@ function takesAllRequests(s: WorkloadSnapshot, fresh: readonly Pod[], wanted: nu
 
 /** Of the pods that take requests from the Service. */
 function servingNames(s: WorkloadSnapshot): string[] {
-  return s.endpoints
-    .flatMap((slice) => slice.endpoints ?? [])
-    .filter((endpoint) => endpoint.conditions?.ready !== false)
-    .map((endpoint) => endpoint.targetRef?.name ?? "?");
+  return readyEndpoints(s.endpoints).map((endpoint) => endpoint.targetRef?.name ?? "?");
+}
+
+/** Those of a Service that requests are sent to. */
+export function readyEndpoints(slices: readonly EndpointSlice[]) {
+  return slices.flatMap((slice) => slice.endpoints ?? []).filter((endpoint) => endpoint.conditions?.ready !== false);
 }
 
 /** Kubernetes writes times without their fraction of a second. */

@@ -1,4 +1,5 @@
 import { type AnalysisTemplate, type Kube, KubeError, type KubeObject, resources } from "@safe-deploy/kube";
+import { readyEndpoints } from "../domain/serving.ts";
 import { type Finding, ok, refused, unknown } from "./finding.ts";
 
 const check = "verdict service";
@@ -29,10 +30,7 @@ export async function verdictServiceFinding(
       namespace,
       labelSelector: `kubernetes.io/service-name=${service}`,
     });
-    const ready = items.flatMap(({ endpoints }) =>
-      (endpoints ?? []).filter(({ conditions }) => conditions?.ready !== false),
-    );
-    if (ready.length > 0) return ok(check, `${place} has a pod that is ready`);
+    if (readyEndpoints(items).length > 0) return ok(check, `${place} has a pod that is ready`);
   } catch (error) {
     if (!(error instanceof KubeError)) throw error;
     return unknown(check, `whether ${place} runs: ${error.message}`);
