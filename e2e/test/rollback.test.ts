@@ -86,7 +86,7 @@ describe("rollback", () => {
 
   test("refuses to go back by a tag that names another image now, and changes nothing", async () => {
     await world.namespace(namespace);
-    await world.lab(["image", "build", "app", "--tag", "moving", "--build-arg", "VERSION=moving-1"]);
+    await world.lab(["image", "build", "app", "--tag", "moving", "--build-arg", "VERSION=one"]);
     const byTag = (tag: string) =>
       world.helm([
         ...["upgrade", "--install", release, chart, "-n", namespace, ...valuesFiles.flatMap((file) => ["-f", file])],
@@ -94,7 +94,7 @@ describe("rollback", () => {
       ]);
     expect((await byTag("moving")).code).toBe(0);
     expect((await byTag("v2")).code).toBe(0);
-    await world.lab(["image", "build", "app", "--tag", "moving", "--build-arg", "VERSION=moving-2"]);
+    await world.lab(["image", "build", "app", "--tag", "moving", "--build-arg", "VERSION=another"]);
 
     const before = await stableState(world, namespace);
     const refused = await ctl("rollback");
@@ -104,7 +104,7 @@ describe("rollback", () => {
     expect(await stableState(world, namespace)).toEqual(before);
 
     // The tag is put back: the same command goes through.
-    await world.lab(["image", "build", "app", "--tag", "moving", "--build-arg", "VERSION=moving-1"]);
+    await world.lab(["image", "build", "app", "--tag", "moving", "--build-arg", "VERSION=one"]);
     const back = await ctl("rollback");
     expect(back.code, back.stdout + back.stderr).toBe(0);
     expect(await version()).toBe(image("moving"));

@@ -115,8 +115,27 @@ export async function pushBuilt(registry: Registry, reference: string): Promise<
 /** registries.conf is for pulling only: a push names the lab's registry by its address. */
 async function push(buildah: Buildah, registry: Registry, reference: string): Promise<void> {
   const inLab = reference.startsWith(`${registryName}/`);
+  if (inLab) await shareBaseLayers(buildah, registry, reference);
   const destination = inLab ? reference.replace(registryName, registry.address) : reference;
   await buildah.run("push", "--format=oci", `--tls-verify=${!inLab}`, reference, `docker://${destination}`);
+}
+
+/**
+ * Puts the layers of the image's base into its repository as they are in the base's. Otherwise it depends on what
+ * buildah remembers of other pushes whether it compresses them, and the same image gets one digest or another.
+ */
+async function shareBaseLayers(buildah: Buildah, registry: Registry, reference: string): Promise<void> {
+  const inspected = await buildah.run("inspect", "--type=image", reference);
+  const { ImageAnnotations: annotations } = JSON.parse(inspected) as {
+    ImageAnnotations: Record<string, string> | null;
+  };
+  const name = annotations?.["org.opencontainers.image.base.name"] ?? "";
+  if (!name.startsWith(`${registryName}/`)) return;
+  const from = name.slice(registryName.length + 1).replace(/[:@].*$/, "");
+  const digest = annotations?.["org.opencontainers.image.base.digest"] ?? "";
+  const base = await registry.manifest({ repository: from, tag: digest });
+  const { repository } = parseReference(reference);
+  for (const layer of base?.manifest.layers ?? []) await registry.mountBlob(repository, layer.digest, from);
 }
 
 type Buildah = Disposable & { work: string; run: (...args: string[]) => Promise<string> };

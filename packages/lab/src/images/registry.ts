@@ -20,7 +20,7 @@ const manifestTypes = [
   "application/vnd.docker.distribution.manifest.v2+json",
 ];
 
-/** An image's place in the lab's registry. */
+/** An image's place in the lab's registry; a digest will do as the tag of one that is read. */
 export type Reference = { repository: string; tag: string };
 
 /** "registry.local/myapp:1" or "myapp:1"; throws for what lies in another registry or has no tag. */
@@ -82,6 +82,12 @@ export class Registry {
       body: typeof content === "string" ? await openAsBlob(content) : content,
       expect: [201],
     });
+  }
+
+  /** Gives a repository the blob of another one, without a transfer. */
+  async mountBlob(repository: string, digest: string, from: string): Promise<void> {
+    const query = new URLSearchParams({ mount: digest, from });
+    await this.#request("POST", `/v2/${repository}/blobs/uploads/?${query.toString()}`, { expect: [201] });
   }
 
   async repositories(): Promise<string[]> {

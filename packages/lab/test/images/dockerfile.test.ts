@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, beforeEach, expect, it, vi } from "vitest";
 import type * as Dockerfiles from "../../src/images/dockerfile-image.ts";
+import { pushImage, writeLayer } from "../../src/images/oci-image.ts";
 import { Registry } from "../../src/images/registry.ts";
 import { readMounts } from "../../src/node/mounts.ts";
 import { startRegistry } from "./registry-server.ts";
@@ -92,6 +93,23 @@ it("builds on an image of the lab's registry", async () => {
   const derived = await registry.manifest({ repository: "derived", tag: "1" });
   expect(derived?.manifest.layers[0]?.digest).toBe(base?.manifest.layers[0]?.digest);
   expect(derived?.manifest.layers).toHaveLength(2);
+});
+
+it("gives the same files the same digest, in a registry that has held them and in a new one", async () => {
+  const files = mkdtempSync(path.join(cache, "files-"));
+  writeFileSync(path.join(files, "file"), "of the base");
+  const layer = await writeLayer(path.join(cache, "layer.tar"), ["--directory", files, "file"]);
+  writeFileSync(path.join(context, "Dockerfile"), "FROM registry.local/uncompressed:1\nCOPY file /second\n");
+  const digestIn = async (where: Registry) => {
+    const image = { layer, config: { User: "0:0" }, architecture: "amd64", content: "base" } as const;
+    await pushImage(where, { repository: "uncompressed", tag: "1" }, image);
+    await dockerfiles.buildDockerfile(where, "registry.local/same", { directory: context, tag: "1" });
+    return (await where.manifest({ repository: "same", tag: "1" }))?.digest;
+  };
+  await using another = await startRegistry();
+  const first = await digestIn(registry);
+  expect(first).toMatch(/^sha256:/);
+  expect(await digestIn(new Registry(another.address))).toBe(first);
 });
 
 it("keeps an image for another registry until it is pushed there", async () => {
