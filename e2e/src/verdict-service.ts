@@ -7,6 +7,11 @@ import { root, type World } from "./world.ts";
 
 const name = "verdict";
 
+/** The kernel's clock is that of all containers. This one is the program's alone, and goes back at a signal. */
+const clock = `const now = Date.now; let back = 0;
+Date.now = () => now() - back;
+process.on("SIGUSR2", () => { back += 3_600_000; });`;
+
 /** An attempt as the service tells it. */
 export interface SeenAttempt {
   attempt: string;
@@ -105,6 +110,20 @@ export class VerdictService implements AsyncDisposable {
     await this.#until(`${replicas} pods of the verdict service`, (pods) =>
       replicas === 0 ? pods.length === 0 : pods.some(isReady),
     );
+  }
+
+  /** Gives it a clock that goes back, or the real one again. */
+  async clock(which: "movable" | "real"): Promise<void> {
+    const movable = `NODE_OPTIONS=--import=data:text/javascript,${encodeURIComponent(clock)}`;
+    const [at, deployment] = [["-n", this.#namespace], `deployment/${name}`];
+    await this.#world.kubectl(["set", "env", deployment, ...at, which === "movable" ? movable : "NODE_OPTIONS-"]);
+    await this.#world.kubectl(["rollout", "status", deployment, ...at, "--timeout=120s"]);
+  }
+
+  /** Puts its clock back by an hour, if it is movable. */
+  async putClockBack(): Promise<void> {
+    const signal = ["--", "node", "-e", "process.kill(1, 'SIGUSR2')"];
+    await this.#world.kubectl(["exec", `deployment/${name}`, "-n", this.#namespace, ...signal]);
   }
 
   async remove(): Promise<void> {

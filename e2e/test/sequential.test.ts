@@ -317,6 +317,27 @@ describe.each(inFullRun)("and all the rest (%s):", () => {
     },
   );
 
+  test("where its clock goes back, the weight stays until the policy's time is over and goes back then", async () => {
+    await service.clock("movable");
+    try {
+      const load = await startTraffic();
+      const deploying = deploy("v3", ["--set", "analysis.sequential.policy.blind.seconds=15"]);
+      await attemptThat(({ ended, totals }) => ended === null && totals.canary.requests > 50);
+      await service.putClockBack();
+      const ran = await deploying;
+      await delay(2_000);
+      const traffic = await load.stop();
+      expect(ran.code, words(ran)).toBe(5);
+      expect(parseReport(ran).fault?.message).toContain("sequential says fail: cannot see: the clock went back; ");
+      const { path: told } = await attemptThat(({ ended }) => ended?.how === "aborted");
+      expect(told.map(({ verdict }) => verdict)).toEqual(expect.arrayContaining(["blind", "fail"]));
+      await expectUntouched();
+      record("a good one: the clock of the service went back by an hour", ran, traffic);
+    } finally {
+      await service.clock("real");
+    }
+  });
+
   test("a retry is another attempt", async () => {
     const { ran } = await underTraffic("v3", [...failing(1), "--no-rollback"]);
     expect(ran.code, words(ran)).toBe(6);

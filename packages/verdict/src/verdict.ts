@@ -165,7 +165,8 @@ function decide(
 
   const blind = blindness(observation, sight, problems, policy);
   if (blind !== undefined) {
-    state.blindSince ??= now;
+    // Where the clock goes back, the time before that is lost; the deadline is not.
+    state.blindSince = Math.min(state.blindSince ?? now, now);
     const seconds = (now - state.blindSince) / 1000;
     const over = seconds >= policy.blind.seconds;
     return {

@@ -180,6 +180,20 @@ test("a clock that goes back is blindness", () => {
   expect(results[119]!.verdict).toBe("pass");
 });
 
+test("a clock that goes back does not put the end of blindness off", () => {
+  const hour = 3_600_000;
+  const { results } = playRollout({
+    ...good,
+    seconds: 110 + defaultPolicy.blind.seconds,
+    see: ({ second }) => ({
+      ...(second < 100 ? {} : { samples: [], problems: ["timeout"] }),
+      ...(second < 110 ? {} : { now: epoch + second * 1000 - hour }),
+    }),
+  });
+  expect(results.at(-2)!.verdict).toBe("blind");
+  expect(results.at(-1)!.verdict).toBe("fail");
+});
+
 test("a canary that is given no requests yet need not be seen, and passes nothing", () => {
   const { results } = playRollout({
     ...good,
