@@ -129,7 +129,7 @@ describe.each(isFull ? [values("worker-deployment")] : [])(
   (...mode) => {
     beforeAll(async () => {
       // No job is asked for yet, so the check could not pass.
-      await start(deployments, ["--set", "mode=deployment"]);
+      await start(deployments, ["--set", "mode=deployment,replicaCount=2"]);
       expect(await working(world, deployments)).toMatchObject(aloneAt("v1"));
     });
 
